@@ -46,7 +46,7 @@ function addErrorHandling(app: FastifyInstance): void {
   });
   app.setNotFoundHandler((request, reply) => {
     const [path = ''] = request.url.split('?', 1);
-    const error = new KlusterError('bad_request', `There is no ${request.method} ${path}`, { status: 404 });
+    const error = new KlusterError('no_such_resource', `There is no ${request.method} ${path}`);
     if (isEmit(request)) sendFailure(request, reply, error);
     else sendProblem(request, reply, error);
   });
@@ -134,7 +134,8 @@ export async function createServer<Services>(options: ServerOptions<Services>): 
       info: {
         title: 'Kluster manager',
         version: '1.0',
-        description: 'Creates distributed SQL clusters on stock MySQL and PostgreSQL, and keeps them running.',
+        description:
+          'Creates distributed SQL clusters on stock MySQL and PostgreSQL, and keeps them running.',
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],

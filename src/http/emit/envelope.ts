@@ -17,15 +17,8 @@ const userNameLimit = 128;
 
 /** Clients send text fields as text, numbers or booleans; anything else counts as absent. */
 function lenientText(value: Json | undefined): string {
-  switch (typeof value) {
-    case 'string':
-      return value;
-    case 'number':
-    case 'boolean':
-      return String(value);
-    default:
-      return '';
-  }
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }
 
 function own(object: JsonObject, key: string): Json | undefined {
@@ -39,7 +32,10 @@ export function parseEnvelope(request: Json): Envelope {
   }
   const jobType = lenientText(own(request, 'job_type')).trim();
   if (jobType === '') {
-    throw new KlusterError('bad_request', 'job_type is missing: it must name what to do, e.g. "create_cluster"');
+    throw new KlusterError(
+      'bad_request',
+      'job_type is missing: it must name what to do, e.g. "create_cluster"',
+    );
   }
   if (jobType.length > jobTypeLimit) {
     throw new KlusterError('bad_request', `job_type is longer than ${String(jobTypeLimit)} characters`);
