@@ -1,5 +1,10 @@
 import swagger from '@fastify/swagger';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { accessControl, checkAccess } from './access.ts';
 import { Emit, emitPath, sendFailure } from './emit/emit.ts';
@@ -114,7 +119,7 @@ export async function createServer<Services>(options: ServerOptions<Services>): 
   const jobTypes = new JobTypes(options.missions, options.immediateJobs);
   const app: FastifyInstance = Fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     requestTimeout: requestTimeoutMs,
     forceCloseConnections: 'idle',

@@ -105,12 +105,15 @@ export class JobStub implements JobDirectory {
     const watched = this.watched(id);
     watched.view = { ...watched.view, ...change };
     const { status, phase, progress } = watched.view;
-    watched.events.push({
+    const event = {
       sequence: watched.events.length + 1,
       at: new Date(),
       type: 'job',
-      ...{ status, phase, progress },
-    });
+      status,
+      phase,
+      progress,
+    };
+    watched.events.push(event);
     for (const wake of watched.wake) wake();
   }
 
