@@ -56,6 +56,7 @@ class Parser {
         return this.parseList(schema, value, field, codes);
       case 'object':
         return this.parseObject(schema, value, field, codes);
+      case undefined:
       default:
         throw new TypeError(`parameter schema of ${field} has no type that parseParameters knows`);
     }
@@ -99,7 +100,7 @@ class Parser {
   }
 
   private parseFlag(value: Json, field: string, codes: FieldCodes) {
-    const word = String(value).trim().toLowerCase();
+    const word = typeof value === 'object' ? '' : String(value).trim().toLowerCase();
     if (['1', 'true', 'on', 'yes'].includes(word)) return true;
     if (['0', 'false', 'off', 'no'].includes(word)) return false;
     return this.report(field, value, 'must be 0 or 1', codes.invalid);
@@ -188,8 +189,9 @@ export function parseParameters<Schema extends Type.TObject>(
   paras: Json | undefined,
 ): ParseResult<Type.Static<Schema>> {
   const parser = new Parser();
-  const codes = (schema as FieldSchema)[metadataKeyword]?.codes ?? { invalid: codeWithoutField };
-  const value = parser.parseObject(schema as FieldSchema, normaliseParas(paras), 'paras', codes);
+  const fields: FieldSchema = schema;
+  const codes = fields[metadataKeyword]?.codes ?? { invalid: codeWithoutField };
+  const value = parser.parseObject(fields, normaliseParas(paras), 'paras', codes);
   const [first, ...rest] = parser.violations;
   if (first !== undefined) return { ok: false, violations: [first, ...rest] };
   return { ok: true, value: value as Type.Static<Schema> };
