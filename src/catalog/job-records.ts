@@ -123,7 +123,9 @@ function textsOf(row: SqlRow, column: string): readonly string[] {
 function errorOf(row: SqlRow): StoredJobError | null {
   if (textOrNull(row, 'error') === null) return null;
   const { kind, code, message, hint } = objectOf(row, 'error');
-  return { kind: String(kind), code: Number(code), message: String(message), hint: String(hint) };
+  const isError = typeof kind === 'string' && typeof code === 'number' && typeof message === 'string';
+  if (!isError || typeof hint !== 'string') throw new TypeError('column error holds no error');
+  return { kind, code, message, hint };
 }
 
 function idOrNull(row: SqlRow, column: string): JobId | null {

@@ -150,12 +150,10 @@ async function updateStep(sql: Sql, job: JobId, step: StoredStep): Promise<void>
 
 async function insertEvents(sql: Sql, job: JobId, events: readonly StoredEvent[]): Promise<void> {
   for (const { sequence, at, event } of events) {
-    await sql.execute('INSERT IGNORE INTO kluster_job_events (job_id, sequence, at, event) VALUES (?, ?, ?, ?)', [
-      job,
-      sequence,
-      at,
-      JSON.stringify(event),
-    ]);
+    await sql.execute(
+      'INSERT IGNORE INTO kluster_job_events (job_id, sequence, at, event) VALUES (?, ?, ?, ?)',
+      [job, sequence, at, JSON.stringify(event)],
+    );
   }
 }
 

@@ -5,6 +5,8 @@ import { sleep } from './deadline.ts';
 import { isStaleEpoch, type JobEnvironment } from './environment.ts';
 import type { JobFeed } from './job-feed.ts';
 import type { JobState, TakenChanges } from './job-state.ts';
+import type { Waiting } from './lock-queue.ts';
+import type { JobView } from './mission.ts';
 import { retryDelayMs } from './retry.ts';
 
 /** The public memo is rewritten at most this often, so that a job with many steps does not rewrite it for each. */
@@ -36,10 +38,27 @@ export class JobRecorder {
   #memoStale = true;
   #memoWrittenAt = 0;
   #memoTimer: NodeJS.Timeout | undefined;
+  #view: JobView;
 
   constructor(environment: RecorderEnvironment, recorded: Recorded) {
     this.#environment = environment;
     this.#recorded = recorded;
+    this.#view = recorded.state.view;
+  }
+
+  /**
+   * The job as it is stored: what is shown to others does not become untrue when this process dies. The same object
+   * until something changes.
+   */
+  get view(): JobView {
+    return this.#view;
+  }
+
+  /** What a queued job waits for follows from the other jobs and is not stored. */
+  showWaiting(waiting: readonly Waiting[]): void {
+    const { state } = this.#recorded;
+    if (!state.setWaitingFor(waiting)) return;
+    this.#view = { ...this.#view, waitingFor: waiting };
   }
 
   /**
@@ -73,7 +92,9 @@ export class JobRecorder {
     if (taken === undefined && memo === undefined) return;
     const stored = taken?.stored ?? { steps: [], events: [] };
     await this.#write(memo === undefined ? stored : { ...stored, memo });
-    if (taken !== undefined) this.#recorded.feed.publish(taken.events);
+    if (taken === undefined) return;
+    this.#view = taken.view;
+    this.#recorded.feed.publish(taken.events);
   }
 
   #dueMemo(): JsonObject | undefined {
@@ -93,7 +114,10 @@ export class JobRecorder {
     this.save().catch((error: unknown) => {
       // An interrupted engine writes nothing more; its successor writes the memo anew.
       if (!this.#environment.stopping.aborted) {
-        this.#environment.logger.error({ job: this.#recorded.state.id, err: error }, 'memo of a job not written');
+        this.#environment.logger.error(
+          { job: this.#recorded.state.id, err: error },
+          'memo of a job not written',
+        );
       }
     });
   }
@@ -109,7 +133,10 @@ export class JobRecorder {
       } catch (error) {
         if (isStaleEpoch(error)) loseOffice(error);
         stopping.throwIfAborted();
-        logger.warn({ job, attempt, reason: errorText(error) }, 'job stands still: its progress cannot be stored');
+        logger.warn(
+          { job, attempt, reason: errorText(error) },
+          'job stands still: its progress cannot be stored',
+        );
       }
       await sleep(retryDelayMs(writeRetry, attempt, Math.random), stopping);
     }

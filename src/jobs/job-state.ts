@@ -11,6 +11,8 @@ import { progressOf } from './progress.ts';
 export interface TakenChanges {
   readonly stored: JobChanges;
   readonly events: readonly JobEvent[];
+  /** The job with these changes and none after them. */
+  readonly view: JobView;
 }
 
 /** A job's remarks are for people to read; a mission that makes more is broken. */
@@ -154,10 +156,16 @@ export class JobState {
     return this.#view;
   }
 
-  setWaitingFor(waiting: readonly Waiting[]): void {
-    if (waiting.length === 0 && this.#waitingFor.length === 0) return;
+  /** Whether that is news. */
+  setWaitingFor(waiting: readonly Waiting[]): boolean {
+    const isSame = (one: Waiting, index: number) => {
+      const other = this.#waitingFor[index];
+      return one.lock === other?.lock && one.job === other.job;
+    };
+    if (waiting.length === this.#waitingFor.length && waiting.every(isSame)) return false;
     this.#waitingFor = waiting;
     this.#view = undefined;
+    return true;
   }
 
   begin(): void {
@@ -270,7 +278,7 @@ export class JobState {
     this.#changedSteps.clear();
     this.#newOutputs.clear();
     this.#newEvents = [];
-    return { stored, events };
+    return { stored, events, view: this.view };
   }
 
   #storedProgress(): NonNullable<JobChanges['progress']> {

@@ -28,7 +28,9 @@ const maximumPathLength = 512;
 
 function pathOf(parent: string | undefined, key: string): string {
   if (!keyPattern.test(key)) {
-    throw new TypeError(`plan key ${JSON.stringify(key)} under ${parent ?? 'the root'} must match ${keyPattern.source}`);
+    throw new TypeError(
+      `plan key ${JSON.stringify(key)} under ${parent ?? 'the root'} must match ${keyPattern.source}`,
+    );
   }
   const path = parent === undefined ? key : `${parent}/${key}`;
   if (path.length > maximumPathLength) {
@@ -58,7 +60,8 @@ function placeMembers<Services>(
 }
 
 function placePoint(point: PointOfNoReturn, parent: string, inParallel: boolean): PlacedPointOfNoReturn {
-  if (inParallel) throw new TypeError(`a point of no return under the parallel part of ${parent} has no meaning`);
+  if (inParallel)
+    throw new TypeError(`a point of no return under the parallel part of ${parent} has no meaning`);
   return { kind: point.kind };
 }
 

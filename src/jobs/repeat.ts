@@ -15,7 +15,7 @@ export interface Repetition {
 /** Attempts something as often as the policy allows; rejects with the error of the last attempt. */
 export async function repeat<T>(repetition: Repetition, attempt: () => Promise<T>): Promise<T> {
   const { policy, signal } = repetition;
-  const isPassing = policy.isPassing ?? isPassingFault;
+  const isPassing = (error: unknown) => policy.isPassing?.(error) ?? isPassingFault(error);
   for (let attempts = 1; ; attempts += 1) {
     try {
       return await attempt();

@@ -16,7 +16,7 @@ export interface RunningJob {
   readonly state: JobState;
   readonly recorder: JobRecorder;
   /** Hides the job's secrets in a text. */
-  mask(text: string): string;
+  readonly mask: (text: string) => string;
 }
 
 /** The same error with the step in front of its message, its wire code and its violations kept. */
@@ -77,7 +77,10 @@ export class StepRunner<Services> {
     try {
       output = await repeat(this.#repetition(path, this.#policy(step.retry), signal), attempt);
     } catch (error) {
-      throw await this.#failed(path, step.title, signal.aborted ? signal.reason : error);
+      const stopped = signal.aborted;
+      const reason: unknown = stopped ? signal.reason : error;
+      await this.#failed(path, reason);
+      throw stopped ? reason : errorOfStep(step.title, reason);
     }
     state.stepDone(path, output);
     await recorder.save();
@@ -133,12 +136,10 @@ export class StepRunner<Services> {
     };
   }
 
-  async #failed(path: string, title: string, error: unknown): Promise<unknown> {
+  async #failed(path: string, error: unknown): Promise<void> {
     this.#throwInterruption(error);
     this.#job.state.stepFailed(path, this.#job.mask(errorText(error)));
     await this.#job.recorder.save();
-    const isOwn = !(error instanceof KlusterError && error.kind === 'job_cancelled');
-    return isOwn ? errorOfStep(title, error) : error;
   }
 
   /** Nothing is recorded of a job that is interrupted: the next leader finds the step as it was. */
@@ -155,7 +156,10 @@ export class StepRunner<Services> {
     const output = this.#job.state.findStep(path)?.output;
     if (output === undefined) throw new KlusterError('internal', `step ${path} has no output (yet)`);
     if (!Value.Check(schema, output)) {
-      throw new KlusterError('internal', `the output of step ${path} is not of the form that is expected of it`);
+      throw new KlusterError(
+        'internal',
+        `the output of step ${path} is not of the form that is expected of it`,
+      );
     }
     return output;
   }
