@@ -138,14 +138,15 @@ function install() {
   writeStamp(installStamp, wanted);
 }
 
-/** @returns {boolean} false when a source has errors */
-function build() {
+/** @param {boolean} quietly @returns {boolean} false when a source has errors */
+function build(quietly) {
   const wanted = wantedBuild();
   if (isStamped(buildStamp, wanted)) return true;
   say('compiling');
+  const messages = quietly ? 'ignore' : 2;
   const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json'], {
     cwd: root,
-    stdio: ['ignore', 2, 2],
+    stdio: ['ignore', messages, messages],
   });
   if (status === 0) writeStamp(buildStamp, wanted);
   return status === 0;
@@ -167,7 +168,8 @@ function prepare(task) {
     whileLocked(() => {
       install();
       // `check` reports errors of sources itself, beside those of the other checks.
-      if (!build() && task !== 'check')
+      const isCheck = task === 'check';
+      if (!build(isCheck) && !isCheck)
         throw new BootstrapError('The sources do not compile; see the messages above.');
     });
   }
