@@ -7,4 +7,6 @@ export interface Services {
   readonly catalog: Catalog;
   readonly agents: AgentClients;
   readonly logger: Logger;
+  /** Seals what agents alone may read, and signs requests to them. */
+  readonly installationSecret: string;
 }
