@@ -7,6 +7,12 @@ export interface Services {
   readonly catalog: Catalog;
   readonly agents: AgentClients;
   readonly logger: Logger;
-  /** Seals what agents alone may read, and signs requests to them. */
+  /** Shared with the agents: seals the accounts that instances are made with. */
   readonly installationSecret: string;
+  readonly liveness: Liveness;
+}
+
+/** Which machines answer now, as told by the event streams of their agents. */
+export interface Liveness {
+  isOnline(hostaddr: string): boolean;
 }
