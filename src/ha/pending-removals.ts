@@ -20,14 +20,14 @@ export async function removePending(
 ): Promise<void> {
   try {
     const pending = await catalog.database.read(
-      (sql) => catalog.pendingRemovals.listOf(sql, agent.hostaddr),
+      (sql) => catalog.pendingRemovals.list(sql, agent.hostaddr),
       signal,
     );
     for (const { instanceId } of pending) {
       await agents.at(agent).remove(instanceId, { signal });
       await catalog.database.write(async (sql) => {
         await catalog.ports.release(sql, instanceId);
-        await catalog.pendingRemovals.remove(sql, agent.hostaddr, instanceId);
+        await catalog.pendingRemovals.remove(sql, { hostaddr: agent.hostaddr, instanceId });
       }, signal);
       logger.info({ instanceId, hostaddr: agent.hostaddr }, 'removed an instance that its machine had kept');
     }

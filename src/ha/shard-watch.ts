@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { clusterScope } from '../catalog/credentials.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { ShardId } from '../core/ids.ts';
 import type { HostPort, Shard, StorageNode } from '../core/model.ts';
@@ -26,6 +27,8 @@ const watchfulIntervalMs = 1000;
 const checkDeadlineMs = 90_000;
 /** How often new and deleted shards are noticed when no agent reports anything. */
 const refreshMs = 5000;
+
+const notServing: Diagnosis = { state: 'healthy', reason: 'no node serves yet or any more', action: null };
 
 interface Watched {
   readonly shard: Shard;
@@ -113,10 +116,9 @@ export class ShardWatch {
     }
   }
 
-  /** Only clusters that are complete: the jobs that make and delete one look after their own nodes. */
   async #refresh(signal: AbortSignal): Promise<void> {
     const { catalog } = this.#options;
-    const shards = await catalog.database.read((sql) => catalog.shards.listComplete(sql), signal);
+    const shards = await catalog.database.read((sql) => catalog.shards.list(sql), signal);
     const known = new Set(shards.map((shard) => shard.id));
     for (const id of this.#shards.keys()) if (!known.has(id)) this.#shards.delete(id);
     for (const shard of shards) {
@@ -149,15 +151,16 @@ export class ShardWatch {
     const { catalog } = this.#options;
     const { shard } = watched;
     const { cluster, nodes, account } = await catalog.database.read(async (sql) => {
-      const cluster = await catalog.clusters.get(sql, shard.clusterId);
       return {
-        cluster,
-        nodes: await catalog.storageNodes.listOfShard(sql, shard.id),
-        account: await catalog.credentials.get(sql, `cluster:${String(shard.clusterId)}`, 'management'),
+        cluster: await catalog.clusters.find(sql, shard.clusterId),
+        nodes: await catalog.storageNodes.list(sql, { shardId: shard.id }),
+        account: await catalog.credentials.find(sql, clusterScope(shard.clusterId), 'management'),
       };
     }, signal);
     watched.nodes = nodes;
+    // The jobs that make and delete a cluster look after their own nodes.
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
+    if (cluster === undefined || account === undefined || serving.length === 0) return notServing;
     const observations = await Promise.all(
       serving.map((node) => observeNode(node, cluster.haMode, account, signal)),
     );

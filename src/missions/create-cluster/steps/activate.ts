@@ -1,5 +1,5 @@
 import type { ClusterMemo } from '../../../catalog/cluster-memo.ts';
-import { shardId } from '../../../core/ids.ts';
+import { computeNodeId, storageNodeId } from '../../../core/ids.ts';
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
 import { computeInstance, registeredId, storageInstance, type ClusterOrder } from '../context.ts';
@@ -22,12 +22,14 @@ export function activate(order: ClusterOrder): Step<Services> {
         ),
         ...prepared.comps.map((_, index) => computeInstance(cluster, index + 1)),
       ];
-      const { shardIds } = context.outputOf(stepPaths.record, recordedCluster);
+      const { storageNodeIds, computeNodeIds } = context.outputOf(stepPaths.record, recordedCluster);
       await catalog.database.write(async (sql) => {
         for (const instance of instances) await catalog.ports.markUsed(sql, instance);
-        await catalog.storageNodes.activateCluster(sql, cluster);
-        await catalog.computeNodes.activateCluster(sql, cluster);
-        await catalog.topologyLog.append(sql, cluster, shardIds.map(shardId));
+        for (const id of storageNodeIds.flat()) {
+          await catalog.storageNodes.setStatus(sql, storageNodeId(id), 'active');
+        }
+        for (const id of computeNodeIds) await catalog.computeNodes.setStatus(sql, computeNodeId(id), 'active');
+        await catalog.topologyLog.record(sql, cluster);
         await catalog.clusters.setMemo(sql, cluster, clusterMemo(order));
       }, context.signal);
       return null;

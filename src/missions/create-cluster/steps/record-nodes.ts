@@ -25,7 +25,9 @@ export function recordNodes(order: ClusterOrder): Step<Services> {
         return { shards, computeNodeIds };
       }, signal);
       const { shards, computeNodeIds } = recorded;
-      await services.catalog.clusterLogs.addPartitions(order.prepared.clusterName, computeNodeIds, signal);
+      for (const id of computeNodeIds) {
+        await services.catalog.clusterLogs.addComputeNode(order.prepared.clusterName, id, signal);
+      }
       return {
         shardIds: shards.map((shard) => shard.id),
         storageNodeIds: shards.map((shard) => shard.nodeIds),
@@ -34,6 +36,9 @@ export function recordNodes(order: ClusterOrder): Step<Services> {
     },
   };
 }
+
+/** Seconds; what consoles propose. */
+const defaultDegradeSeconds = 25;
 
 interface Recorder {
   readonly context: Context;
@@ -55,10 +60,11 @@ async function recordShard(recorder: Recorder, sql: Sql, shard: number): Promise
   const id = await catalog.shards.insert(sql, {
     clusterId: cluster,
     name: planned.name,
-    nodes: planned.nodes.length,
     fullsyncLevel: order.fullsyncLevel,
-    degradeState: order.paras.conf_degrade_state ?? 'OFF',
-    degradeSeconds: order.paras.conf_degrade_time ?? 0,
+  });
+  await catalog.shards.setDegradeSetting(sql, id, {
+    enabled: order.paras.conf_degrade_state === 'ON',
+    afterSeconds: order.paras.conf_degrade_time ?? defaultDegradeSeconds,
   });
   const nodeIds: StorageNodeId[] = [];
   for (const [index, place] of planned.nodes.entries()) {
@@ -72,9 +78,10 @@ async function recordShard(recorder: Recorder, sql: Sql, shard: number): Promise
       port,
       memberState: index === 0 ? 'source' : 'replica',
       memoryMb: order.sizing.storage.memoryMb,
+      status: 'creating',
       bufferPoolMb: order.paras.innodb_size ?? 0,
       cpuCores: order.paras.cpu_cores ?? 0,
-      maxStorageGb: order.paras.max_storage_size ?? 0,
+      maximumStorageGb: order.paras.max_storage_size ?? 0,
       monitor: accounts.monitor,
     });
     nodeIds.push(nodeId);
@@ -87,18 +94,19 @@ async function recordComputeNodes(recorder: Recorder, sql: Sql): Promise<readonl
   const ids: ComputeNodeId[] = [];
   for (const [index, place] of order.prepared.comps.entries()) {
     const { port } = context.outputOf(stepPaths.computeNode(index + 1), startedInstance);
-    const id = await context.services.catalog.computeNodes.insert(sql, {
+    const node = await context.services.catalog.computeNodes.insert(sql, {
       clusterId: cluster,
       machineId: machineId(place.machineId),
       instanceId: computeInstance(cluster, index + 1),
       hostaddr: place.hostaddr,
       port,
+      status: 'creating',
       memoryMb: order.sizing.compute.memoryMb,
-      maxConnections: order.paras.max_connections ?? 0,
+      maximumConnections: order.paras.max_connections ?? 0,
       cpuCores: order.paras.cpu_cores ?? 0,
       application: accounts.application,
     });
-    ids.push(id);
+    ids.push(node.id);
   }
   return ids;
 }
