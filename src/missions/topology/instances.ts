@@ -10,8 +10,6 @@ export interface InstanceOrder {
   readonly hostaddr: string;
   readonly agentPort: number;
   readonly machineType: MachineType;
-  /** Of the port reservation: unique per instance. */
-  readonly owner: string;
   spec(port: number): Promise<InstanceSpec>;
 }
 
@@ -31,7 +29,7 @@ export async function startInstance(
   const { database, ports } = services.catalog;
   const busy: number[] = [];
   for (let attempt = 1; ; attempt += 1) {
-    const { hostaddr, machineType, owner } = order;
+    const { hostaddr, machineType, instanceId: owner } = order;
     const port = await database.write(
       (sql) => ports.reserve(sql, { hostaddr, machineType, owner, exclude: busy }),
       signal,
@@ -52,7 +50,6 @@ export interface InstanceRemoval {
   readonly instanceId: InstanceId;
   readonly hostaddr: string;
   readonly agentPort: number;
-  readonly owner: string;
   /** Why, for the record of pending removals. */
   readonly reason: string;
 }
@@ -82,6 +79,6 @@ export async function removeInstance(
     );
     return 'pending';
   }
-  await database.write((sql) => ports.release(sql, removal.owner), signal);
+  await database.write((sql) => ports.release(sql, removal.instanceId), signal);
   return 'removed';
 }
