@@ -36,6 +36,12 @@ export const errorCatalogue = {
     meaning: 'The job type is documented, but this version does not have it yet.',
     hint: 'See docs/api.md for the job types that this version has.',
   },
+  no_such_resource: {
+    code: 70001,
+    status: 404,
+    meaning: 'The server has nothing at this path.',
+    hint: 'See /api/openapi.json for what it has.',
+  },
   unauthorized: {
     code: 70001,
     status: 401,
@@ -47,6 +53,12 @@ export const errorCatalogue = {
     status: 403,
     meaning: 'A web page of another origin may not use this server.',
     hint: 'Call the API from a program, or from a page that this server delivers.',
+  },
+  configuration: {
+    code: 70001,
+    status: 500,
+    meaning: 'The configuration breaks a rule, so the server does not start.',
+    hint: 'Correct the configuration file as the message says.',
   },
   invalid_parameters: {
     code: 70005,
