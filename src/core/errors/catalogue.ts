@@ -240,6 +240,24 @@ export const errorCatalogue = {
     meaning: 'No node of a cluster has this address and port.',
     hint: 'List the nodes with `kluster status`.',
   },
+  configuration: {
+    code: 70001,
+    status: 500,
+    meaning: 'A configuration file or directory of this installation is not usable.',
+    hint: 'Correct what the message names.',
+  },
+  already_running: {
+    code: 70001,
+    status: 409,
+    meaning: 'The server of this installation runs already.',
+    hint: 'Use it, or stop it first with `kluster down`; another KLUSTER_HOME is another installation.',
+  },
+  nick_name_exists: {
+    code: 70501,
+    status: 409,
+    meaning: 'Another cluster has this nick name.',
+    hint: 'Choose a nick name that no cluster has (`kluster cluster list`).',
+  },
 } as const satisfies Record<string, ErrorEntry>;
 
 export type ErrorName = keyof typeof errorCatalogue;
