@@ -1,0 +1,70 @@
+import type { HostPort } from '../../core/model.ts';
+import { numberOf, textOf, type SqlSession } from '../sql.ts';
+import { quoteText } from './quote.ts';
+
+/** The replication channel of every rbr shard: compute nodes and consoles look for this name. */
+export const replicationChannel = 'kunlun_repl';
+
+export interface ReplicationAccount {
+  readonly user: string;
+  readonly password: string;
+}
+
+export interface ChannelState {
+  readonly source: HostPort;
+  readonly receiverRunning: boolean;
+  readonly applierRunning: boolean;
+  /** The last error of either thread, or null. */
+  readonly error: string | null;
+}
+
+/** The state of the channel, or null when the server has none. */
+export async function readChannel(session: SqlSession): Promise<ChannelState | null> {
+  const [row] = await session.rows(
+    `SELECT c.HOST AS hostaddr, c.PORT AS port, r.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
+            r.LAST_ERROR_MESSAGE AS receiver_error,
+            COALESCE((SELECT MAX(w.LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker w
+                       WHERE w.CHANNEL_NAME = c.CHANNEL_NAME), '') AS applier_error
+       FROM performance_schema.replication_connection_configuration c
+       JOIN performance_schema.replication_connection_status r USING (CHANNEL_NAME)
+       JOIN performance_schema.replication_applier_status a USING (CHANNEL_NAME)
+      WHERE c.CHANNEL_NAME = ?`,
+    [replicationChannel],
+  );
+  if (row === undefined) return null;
+  const errors = [textOf(row, 'receiver_error'), textOf(row, 'applier_error')];
+  return {
+    source: { hostaddr: textOf(row, 'hostaddr'), port: numberOf(row, 'port') },
+    receiverRunning: textOf(row, 'receiver') === 'ON',
+    applierRunning: textOf(row, 'applier') === 'ON',
+    error: errors.find((message) => message !== '') ?? null,
+  };
+}
+
+/**
+ * Makes a fresh node a replica of `source` and starts it. The caller has proved that the node holds nothing that the
+ * source lacks: changing the source of a running replica purges its relay logs, and acknowledged transactions with
+ * them (manual 15.4.2.2).
+ *
+ * Connections are retried every second without end in practice, with a heartbeat each second, so that a replica
+ * sees a silent source within `replica_net_timeout` (4 s) and comes back within a second.
+ */
+export async function followSource(
+  session: SqlSession,
+  source: HostPort,
+  account: ReplicationAccount,
+): Promise<void> {
+  await session.execute('SET PERSIST rpl_semi_sync_replica_enabled = ON');
+  await session.query(
+    `CHANGE REPLICATION SOURCE TO
+       SOURCE_HOST = ${quoteText(source.hostaddr)}, SOURCE_PORT = ${String(source.port)},
+       SOURCE_USER = ${quoteText(account.user)}, SOURCE_PASSWORD = ${quoteText(account.password)},
+       SOURCE_AUTO_POSITION = 1, SOURCE_SSL = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400,
+       SOURCE_HEARTBEAT_PERIOD = 1 FOR CHANNEL ${quoteText(replicationChannel)}`,
+  );
+  await startChannel(session);
+}
+
+export async function startChannel(session: SqlSession): Promise<void> {
+  await session.query(`START REPLICA FOR CHANNEL ${quoteText(replicationChannel)}`);
+}

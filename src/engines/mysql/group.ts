@@ -1,0 +1,86 @@
+import { colonAddress, type HostPort } from '../../core/model.ts';
+import type { ReplicationAccount } from './channel.ts';
+import { numberOf, textOf, textOrNull, type SqlRow, type SqlSession } from '../sql.ts';
+import { quoteText } from './quote.ts';
+
+/** As performance_schema.replication_group_members spells them; OFFLINE also when the plugin does not run. */
+const groupMemberStates = ['ONLINE', 'RECOVERING', 'OFFLINE', 'ERROR', 'UNREACHABLE'] as const;
+export type GroupMemberState = (typeof groupMemberStates)[number];
+
+export interface GroupMember extends HostPort {
+  readonly serverUuid: string;
+  readonly state: GroupMemberState;
+  readonly primary: boolean;
+}
+
+function memberState(row: SqlRow): GroupMemberState {
+  const word = textOf(row, 'state');
+  const state = groupMemberStates.find((known) => known === word);
+  if (state === undefined) throw new TypeError(`unknown group member state ${word}`);
+  return state;
+}
+
+/** The group as this server sees it; empty or one OFFLINE member when it is in none. */
+export async function groupMembers(session: SqlSession): Promise<readonly GroupMember[]> {
+  const rows = await session.rows(
+    `SELECT MEMBER_ID AS uuid, MEMBER_HOST AS hostaddr, MEMBER_PORT AS port, MEMBER_STATE AS state, MEMBER_ROLE AS role
+       FROM performance_schema.replication_group_members WHERE CHANNEL_NAME = 'group_replication_applier'`,
+  );
+  return rows.map((row) => ({
+    serverUuid: textOf(row, 'uuid'),
+    hostaddr: textOf(row, 'hostaddr'),
+    port: textOrNull(row, 'port') === null ? 0 : numberOf(row, 'port'),
+    state: memberState(row),
+    primary: textOf(row, 'role') === 'PRIMARY',
+  }));
+}
+
+/** The state of the server itself within its group. */
+export async function ownGroupState(session: SqlSession): Promise<GroupMemberState> {
+  const [row] = await session.rows(
+    `SELECT MEMBER_STATE AS state FROM performance_schema.replication_group_members
+      WHERE CHANNEL_NAME = 'group_replication_applier' AND MEMBER_ID = @@GLOBAL.server_uuid`,
+  );
+  return row === undefined ? 'OFFLINE' : memberState(row);
+}
+
+export interface GroupSettings {
+  /** Addresses of the group protocol (not of SQL) of all members. */
+  readonly seeds: readonly HostPort[];
+  readonly recovery: ReplicationAccount;
+}
+
+/** Tells a member that does not run yet where the others are and how to fetch what it misses. */
+export async function prepareMember(session: SqlSession, settings: GroupSettings): Promise<void> {
+  const hosts = [...new Set(settings.seeds.map((seed) => seed.hostaddr))];
+  await session.execute('SET PERSIST group_replication_group_seeds = ?', [
+    settings.seeds.map((seed) => colonAddress(seed)).join(','),
+  ]);
+  await session.execute('SET PERSIST group_replication_ip_allowlist = ?', [hosts.join(',')]);
+  await session.execute('SET PERSIST group_replication_recovery_use_ssl = ON');
+  await session.query(
+    `CHANGE REPLICATION SOURCE TO SOURCE_USER = ${quoteText(settings.recovery.user)},
+       SOURCE_PASSWORD = ${quoteText(settings.recovery.password)} FOR CHANNEL 'group_replication_recovery'`,
+  );
+}
+
+/**
+ * Founds the group. The caller has proved that no member of it is running and that this server holds all that was
+ * ever committed in it: founding it twice makes two groups that both accept writes.
+ */
+export async function bootstrapGroup(session: SqlSession): Promise<void> {
+  await session.execute('SET GLOBAL group_replication_bootstrap_group = ON');
+  try {
+    await session.query('START GROUP_REPLICATION');
+  } finally {
+    await session.execute('SET GLOBAL group_replication_bootstrap_group = OFF');
+  }
+}
+
+export async function joinGroup(session: SqlSession): Promise<void> {
+  await session.query('START GROUP_REPLICATION');
+}
+
+export async function leaveGroup(session: SqlSession): Promise<void> {
+  await session.query('STOP GROUP_REPLICATION');
+}

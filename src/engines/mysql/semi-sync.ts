@@ -1,0 +1,32 @@
+import { numberOf, type SqlSession } from '../sql.ts';
+import { numericStatus } from './status.ts';
+
+/** Lossless semi-sync on the source: AFTER_SYNC and the endless timeout are in the option file of every node. */
+export interface SemiSyncState {
+  readonly enabled: boolean;
+  /** Acknowledgements that a commit waits for. */
+  readonly waitForReplicaCount: number;
+  /** Semi-sync replicas connected now. */
+  readonly clients: number;
+}
+
+export async function readSemiSync(session: SqlSession): Promise<SemiSyncState> {
+  const [variables] = await session.rows(
+    `SELECT @@GLOBAL.rpl_semi_sync_source_enabled AS enabled,
+            @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count AS wait_for`,
+  );
+  return {
+    enabled: variables !== undefined && numberOf(variables, 'enabled') === 1,
+    waitForReplicaCount: variables === undefined ? 0 : numberOf(variables, 'wait_for'),
+    clients: await numericStatus(session, 'Rpl_semi_sync_source_clients'),
+  };
+}
+
+/** From now on a commit on this server returns only after `acknowledgements` replicas have it in their relay logs. */
+export async function requireAcknowledgements(
+  session: SqlSession,
+  acknowledgements: number,
+): Promise<void> {
+  await session.execute('SET PERSIST rpl_semi_sync_source_wait_for_replica_count = ?', [acknowledgements]);
+  await session.execute('SET PERSIST rpl_semi_sync_source_enabled = ON');
+}

@@ -1,0 +1,10 @@
+import { numberOf, type SqlSession } from '../sql.ts';
+
+/** A global status counter; 0 when the server does not have it (its plugin is not loaded). */
+export async function numericStatus(session: SqlSession, name: string): Promise<number> {
+  const [row] = await session.rows(
+    'SELECT VARIABLE_VALUE AS value FROM performance_schema.global_status WHERE VARIABLE_NAME = ?',
+    [name],
+  );
+  return row === undefined ? 0 : numberOf(row, 'value');
+}

@@ -1,0 +1,18 @@
+import { escapeIdentifier, escapeLiteral } from 'pg';
+import type { SqlSession } from '../sql.ts';
+import { scramVerifier } from './scram.ts';
+
+/** Makes the role that applications use, or sets its password: it may make databases, roles and objects. */
+export async function defineApplicationRole(
+  session: SqlSession,
+  role: { readonly user: string; readonly password: string },
+): Promise<void> {
+  const name = escapeIdentifier(role.user);
+  const known = await session.rows('SELECT 1 AS found FROM pg_roles WHERE rolname = $1', [role.user]);
+  const verb = known.length > 0 ? 'ALTER' : 'CREATE';
+  await session.query(
+    `${verb} ROLE ${name} LOGIN CREATEDB CREATEROLE PASSWORD ${escapeLiteral(scramVerifier(role.password))}`,
+  );
+  await session.query(`GRANT ALL ON DATABASE postgres TO ${name}`);
+  await session.query(`GRANT ALL ON SCHEMA public TO ${name}`);
+}
