@@ -1,4 +1,4 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomUUID } from 'node:crypto';
 import { link, open, rm } from 'node:fs/promises';
 import Type from 'typebox';
 import { KlusterError } from '../core/errors/kluster-error.ts';
@@ -56,8 +56,8 @@ async function readOrCreate(path: string): Promise<string> {
 /** Manager and agent may start at the same moment: a link fails when the other was first, whose secret then counts. */
 async function create(path: string): Promise<string> {
   const secret = randomBytes(secretBytes).toString('base64url');
-  const temporary = `${path}.${String(process.pid)}.tmp`;
-  const file = await open(temporary, 'w', 0o600);
+  const temporary = `${path}.${randomUUID()}.tmp`;
+  const file = await open(temporary, 'wx', 0o600);
   try {
     await file.writeFile(`${secret}\n`);
     await file.sync();

@@ -7,11 +7,9 @@ export async function executedGtids(session: SqlSession): Promise<string> {
 
 /** Waits until the server has applied `gtids`; false when it has not after `seconds`. */
 export async function waitForGtids(session: SqlSession, gtids: string, seconds: number): Promise<boolean> {
-  const [row] = await session.rows(
-    'SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS timed_out',
-    [gtids, seconds],
-    { timeoutMs: (seconds + 5) * 1000 },
-  );
+  const [row] = await session.rows('SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS timed_out', [gtids, seconds], {
+    timeoutMs: (seconds + 5) * 1000,
+  });
   return row !== undefined && numberOf(row, 'timed_out') === 0;
 }
 
