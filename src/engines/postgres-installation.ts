@@ -1,0 +1,66 @@
+import { readdir, realpath } from 'node:fs/promises';
+import { dirname, join } from 'node:path';
+import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
+import type { EngineInstallation } from './engine-installation.ts';
+import { isDirectory, isProgram, printedVersion, programPath, programsIn } from './programs.ts';
+import { findVersion, isAtLeast } from './version.ts';
+
+/** PostgreSQL; `directory` is the one that holds `bin`. */
+export interface PostgresInstallation extends EngineInstallation {
+  readonly engine: 'postgres';
+}
+
+const oldestVersion = '15';
+/** The major version that setup installs and that compute nodes are tested with. */
+const preferredMajor = 15;
+
+/** Where PostgreSQL is looked for when no directory is given: packages of Debian, of RPM systems, a source build. */
+export async function postgresCandidates(): Promise<readonly string[]> {
+  const debian = await majorsIn('/usr/lib/postgresql', /^(\d+)$/);
+  const rpm = await majorsIn('/usr', /^pgsql-(\d+)$/);
+  const packaged = [...debian, ...rpm].toSorted((a, b) => rank(b.major) - rank(a.major));
+  return [...packaged.map(({ directory }) => directory), '/usr/local/pgsql', '/usr/local'];
+}
+
+interface Major {
+  readonly major: number;
+  readonly directory: string;
+}
+
+async function majorsIn(parent: string, pattern: RegExp): Promise<Major[]> {
+  const names = (await isDirectory(parent)) ? await readdir(parent) : [];
+  return names.flatMap((name) => {
+    const major = pattern.exec(name)?.[1];
+    return major === undefined ? [] : [{ major: Number(major), directory: join(parent, name) }];
+  });
+}
+
+function rank(major: number): number {
+  return major === preferredMajor ? Number.POSITIVE_INFINITY : major;
+}
+
+/** The PostgreSQL in a directory, or in the `bin` below it. @throws KlusterError engine_missing */
+export async function postgresIn(given: string): Promise<PostgresInstallation> {
+  const real = await realpath(given).catch((error: unknown) => {
+    throw new KlusterError('engine_missing', `no PostgreSQL in ${given}: ${errorText(error)}`, {
+      cause: error,
+    });
+  });
+  const directory = (await isProgram(join(real, 'postgres'))) ? dirname(real) : real;
+  const programs = await programsIn([join(directory, 'bin')]);
+  const postgres = programs.get('postgres');
+  if (postgres === undefined)
+    throw new KlusterError('engine_missing', `no program postgres in ${directory}/bin`);
+  const printed = await printedVersion(postgres, ['--version']);
+  const version = findVersion(printed, '(PostgreSQL) ');
+  if (version === undefined || !isAtLeast(version, oldestVersion)) {
+    const found = `PostgreSQL in ${directory} says "${printed}"`;
+    throw new KlusterError('engine_missing', `${found}, but version ${oldestVersion} or newer is needed`);
+  }
+  return {
+    engine: 'postgres',
+    version,
+    directory,
+    command: (program, args) => ({ file: programPath(programs, program, directory), args }),
+  };
+}
