@@ -1,4 +1,5 @@
 import Type from 'typebox';
+import { urlHost } from '../core/url-host.ts';
 import type { Home } from './home.ts';
 import { readJsonFile, writeJsonFile } from './json-file.ts';
 
@@ -54,11 +55,6 @@ export function readHomeConfig(home: Home): Promise<HomeConfig | undefined> {
 /** Readable by the owner only: it may hold tokens. */
 export async function writeHomeConfig(home: Home, config: HomeConfig): Promise<void> {
   await writeJsonFile<typeof homeConfigSchema>(home.configFile, config, 0o600);
-}
-
-/** An address as it stands in a URL. */
-export function urlHost(hostaddr: string): string {
-  return hostaddr.includes(':') ? `[${hostaddr}]` : hostaddr;
 }
 
 /** Where this machine reaches the API of its own manager. */

@@ -246,6 +246,12 @@ export const errorCatalogue = {
     meaning: 'A configuration file or directory of this installation is not usable.',
     hint: 'Correct what the message names.',
   },
+  manager_unreachable: {
+    code: 70001,
+    status: 503,
+    meaning: 'No manager answers at the address.',
+    hint: 'Start it with `kluster up` or `kluster manager`, or name another one with --url.',
+  },
   already_running: {
     code: 70001,
     status: 409,
