@@ -10,7 +10,7 @@ const ivBytes = 12;
 const tagBytes = 16;
 const keyBytes = 32;
 
-function derivedKey(secret: string, purpose: SealPurpose | 'request-signature'): Buffer {
+function derivedKey(secret: string, purpose: SealPurpose | 'request-signature' | 'local-account'): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, 'kluster', purpose, keyBytes));
 }
 
@@ -33,6 +33,15 @@ export function unseal(secret: string, purpose: SealPurpose, sealed: string): st
 /** HMAC of a request between manager and agent, base64url. */
 export function requestSignature(secret: string, message: string): string {
   return createHmac('sha256', derivedKey(secret, 'request-signature')).update(message).digest('base64url');
+}
+
+/**
+ * Password of the agent's own account in every storage node of the installation. It is derived, not drawn: cloning a
+ * node replaces its accounts with those of the donor, and the recipient's agent must still be able to log in. The
+ * account exists for local sockets only.
+ */
+export function localAccountPassword(secret: string): string {
+  return derivedKey(secret, 'local-account').toString('base64url');
 }
 
 const passwordAlphabet = 'ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz23456789';

@@ -1,0 +1,249 @@
+import type { ReadableStream } from 'node:stream/web';
+import type {
+  AgentEvent,
+  Health,
+  InstanceSpec,
+  InstanceView,
+  MachineStats,
+  PathSpace,
+  PortCheck,
+  RestartRequest,
+  StopRequest,
+} from '../core/agent-protocol.ts';
+import { errorCatalogue, type ErrorName } from '../core/errors/catalogue.ts';
+import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
+import type { InstanceId } from '../core/ids.ts';
+import { isJsonObject, type Json } from '../core/json.ts';
+import { colonAddress, type CpuLimit, type HostPort } from '../core/model.ts';
+import { signRequest } from '../core/request-signature.ts';
+import { readEvents } from './agent-events.ts';
+
+export interface AgentClientOptions extends HostPort {
+  readonly secret: string;
+  /** The epoch that the caller acts under, asked for at every request. */
+  epoch(): number;
+}
+
+export interface CallOptions {
+  readonly signal?: AbortSignal;
+  /** Instead of the verb's own deadline. */
+  readonly deadlineMs?: number;
+}
+
+interface Call {
+  readonly method: 'GET' | 'PUT' | 'POST' | 'DELETE';
+  readonly path: string;
+  readonly body?: unknown;
+  readonly signed?: boolean;
+  readonly deadlineMs: number;
+}
+
+/** Verbs that only look. */
+const quickMs = 5_000;
+/** Verbs that start or stop an engine: crash recovery and flushing a large buffer pool take their time. */
+const engineMs = 180_000;
+
+const instancePath = (id: InstanceId, verb = ''): string => `/v1/instances/${encodeURIComponent(id)}${verb}`;
+
+const isErrorName = (kind: unknown): kind is ErrorName =>
+  typeof kind === 'string' && Object.hasOwn(errorCatalogue, kind);
+
+/** The agent of one machine. Every method has a deadline and throws a KlusterError. */
+export class AgentClient {
+  readonly #options: AgentClientOptions;
+  /** `address:port`, as errors name it. */
+  readonly address: string;
+
+  constructor(options: AgentClientOptions) {
+    this.#options = options;
+    this.address = colonAddress(options);
+  }
+
+  async health(options?: CallOptions): Promise<Health> {
+    return this.#call({ method: 'GET', path: '/v1/health', signed: false, deadlineMs: quickMs }, options);
+  }
+
+  async stats(options?: CallOptions): Promise<MachineStats> {
+    return this.#call({ method: 'GET', path: '/v1/stats', deadlineMs: quickMs }, options);
+  }
+
+  async instances(options?: CallOptions): Promise<readonly InstanceView[]> {
+    const call: Call = { method: 'GET', path: '/v1/instances', deadlineMs: quickMs };
+    return (await this.#call<{ instances: readonly InstanceView[] }>(call, options)).instances;
+  }
+
+  /** @throws KlusterError instance_not_found */
+  async instance(id: InstanceId, options?: CallOptions): Promise<InstanceView> {
+    return this.#call({ method: 'GET', path: instancePath(id), deadlineMs: quickMs }, options);
+  }
+
+  /** Makes the instance, or joins its making; returns when it serves. */
+  async create(id: InstanceId, spec: InstanceSpec, options?: CallOptions): Promise<InstanceView> {
+    return this.#call({ method: 'PUT', path: instancePath(id), body: spec, deadlineMs: engineMs }, options);
+  }
+
+  async start(id: InstanceId, options?: CallOptions): Promise<InstanceView> {
+    const path = instancePath(id, '/start');
+    return this.#call({ method: 'POST', path, body: {}, deadlineMs: engineMs }, options);
+  }
+
+  async stop(id: InstanceId, mode: StopRequest['mode'], options?: CallOptions): Promise<InstanceView> {
+    const body: StopRequest = { mode };
+    const path = instancePath(id, '/stop');
+    return this.#call({ method: 'POST', path, body, deadlineMs: engineMs }, options);
+  }
+
+  /** Restarts once per operation key. */
+  async restart(id: InstanceId, operationKey: string, options?: CallOptions): Promise<InstanceView> {
+    const body: RestartRequest = { operationKey };
+    const path = instancePath(id, '/restart');
+    return this.#call({ method: 'POST', path, body, deadlineMs: 2 * engineMs }, options);
+  }
+
+  /** The limit as the kernel has it afterwards. */
+  async setCpuLimit(id: InstanceId, limit: CpuLimit | null, options?: CallOptions): Promise<CpuLimit | null> {
+    const path = instancePath(id, '/cpu-limit');
+    const call: Call = { method: 'PUT', path, body: { limit }, deadlineMs: quickMs };
+    return (await this.#call<{ limit: CpuLimit | null }>(call, options)).limit;
+  }
+
+  /** Ends the process and removes every directory; also done when there is no such instance. */
+  async remove(id: InstanceId, options?: CallOptions): Promise<void> {
+    await this.#call({ method: 'DELETE', path: instancePath(id), deadlineMs: engineMs }, options);
+  }
+
+  /** Those of the ports that something listens on. */
+  async busyPorts(check: PortCheck, options?: CallOptions): Promise<readonly number[]> {
+    const call: Call = { method: 'POST', path: '/v1/ports/check', body: check, deadlineMs: quickMs };
+    return (await this.#call<{ busy: readonly number[] }>(call, options)).busy;
+  }
+
+  /** Space of the file systems that hold the paths; makes missing directories. */
+  async pathSpaces(paths: readonly string[], options?: CallOptions): Promise<readonly PathSpace[]> {
+    const call: Call = { method: 'POST', path: '/v1/paths/space', body: { paths }, deadlineMs: quickMs };
+    return (await this.#call<{ spaces: readonly PathSpace[] }>(call, options)).spaces;
+  }
+
+  /**
+   * The agent's events until the signal is aborted (then it returns) or the stream breaks (then it throws
+   * agent_unreachable, also after five seconds of silence). The first event is `hello` with all instances.
+   */
+  async *events(signal: AbortSignal): AsyncGenerator<AgentEvent> {
+    const opening = new AbortController();
+    const timer = setTimeout(() => {
+      opening.abort(new Error(`no answer within ${String(quickMs)} ms`));
+    }, quickMs);
+    try {
+      const call: Call = { method: 'GET', path: '/v1/events', deadlineMs: quickMs };
+      const response = await this.#fetch(call, AbortSignal.any([signal, opening.signal]));
+      clearTimeout(timer);
+      if (!response.ok) throw this.#refusal(response, await response.text());
+      if (response.body === null) throw this.#unreachable('its event stream is empty');
+      yield* readEvents(response.body as ReadableStream<Uint8Array>, this.address);
+    } catch (error) {
+      if (!signal.aborted) throw error;
+    } finally {
+      clearTimeout(timer);
+      opening.abort();
+    }
+  }
+
+  async #call<Reply>(call: Call, options: CallOptions = {}): Promise<Reply> {
+    const deadlineMs = options.deadlineMs ?? call.deadlineMs;
+    const deadline = AbortSignal.timeout(deadlineMs);
+    const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
+    const response = await this.#fetch(call, signal);
+    const text = await response.text().catch((error: unknown) => {
+      throw this.#failure(call, error);
+    });
+    if (!response.ok) throw this.#refusal(response, text);
+    return JSON.parse(text) as Reply;
+  }
+
+  /** One repetition when the connection broke: a kept-alive one may have died with the agent's previous process. */
+  async #fetch(call: Call, signal: AbortSignal): Promise<Response> {
+    try {
+      return await this.#send(call, signal);
+    } catch (error) {
+      if (signal.aborted) throw this.#failure(call, error);
+    }
+    try {
+      return await this.#send(call, signal);
+    } catch (error) {
+      throw this.#failure(call, error);
+    }
+  }
+
+  async #send(call: Call, signal: AbortSignal): Promise<Response> {
+    const { method, path } = call;
+    const body = call.body === undefined ? '' : JSON.stringify(call.body);
+    const { secret } = this.#options;
+    const signature =
+      call.signed === false
+        ? {}
+        : signRequest(secret, { method, path, target: this.address, body }, this.#options.epoch());
+    const type = body === '' ? {} : { 'content-type': 'application/json' };
+    return fetch(`http://${this.address}${path}`, {
+      method,
+      headers: { ...signature, ...type },
+      signal,
+      redirect: 'error',
+      ...(body === '' ? {} : { body }),
+    });
+  }
+
+  #unreachable(reason: string, cause?: unknown): KlusterError {
+    return new KlusterError('agent_unreachable', `The agent at ${this.address} does not answer: ${reason}`, {
+      cause,
+    });
+  }
+
+  #failure(call: Call, error: unknown): KlusterError {
+    return this.#unreachable(`${call.method} ${call.path}: ${errorText(error)}`);
+  }
+
+  #refusal(response: Response, text: string): KlusterError {
+    const said = refusalOf(text);
+    if (said === null) {
+      const status = String(response.status);
+      return new KlusterError('agent_refused', `The agent at ${this.address} answered HTTP ${status}: ${text}`);
+    }
+    return new KlusterError(said.kind, `Agent ${this.address}: ${said.message}`);
+  }
+}
+
+function refusalOf(text: string): { readonly kind: ErrorName; readonly message: string } | null {
+  let reply: Json;
+  try {
+    reply = JSON.parse(text) as Json;
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+  const error = isJsonObject(reply) ? reply['error'] : undefined;
+  if (!isJsonObject(error)) return null;
+  const { kind, message } = error;
+  return isErrorName(kind) && typeof message === 'string' ? { kind, message } : null;
+}
+
+/** One client per agent, kept. */
+export class AgentClients {
+  readonly #secret: string;
+  readonly #epoch: () => number;
+  readonly #clients = new Map<string, AgentClient>();
+
+  constructor(options: { readonly secret: string; epoch(): number }) {
+    this.#secret = options.secret;
+    this.#epoch = () => options.epoch();
+  }
+
+  at(where: HostPort): AgentClient {
+    const key = colonAddress(where);
+    const known = this.#clients.get(key);
+    if (known !== undefined) return known;
+    const { hostaddr, port } = where;
+    const client = new AgentClient({ hostaddr, port, secret: this.#secret, epoch: this.#epoch });
+    this.#clients.set(key, client);
+    return client;
+  }
+}

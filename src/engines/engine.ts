@@ -1,0 +1,47 @@
+import type { EngineName } from '../core/agent-protocol.ts';
+import type { ErrorName } from '../core/errors/catalogue.ts';
+
+/** How to start an engine process: argv, never a shell; the environment is complete, nothing is inherited. */
+export interface EngineCommand {
+  readonly file: string;
+  readonly args: readonly string[];
+  readonly env: Readonly<Record<string, string>>;
+}
+
+/**
+ * One instance of one engine as the supervisor sees it: what is particular to MySQL or PostgreSQL is behind this
+ * interface. It holds no state; every method may be repeated.
+ */
+export interface EngineInstance {
+  readonly engine: EngineName;
+  /** `unknown` while the machine has no usable installation. */
+  readonly version: string;
+  /** The directories that this instance owns: made at creation, removed with it. No one contains another. */
+  readonly directories: readonly string[];
+  /** The first of `directories`. */
+  readonly datadir: string;
+  readonly logFile: string;
+  readonly hostaddr: string;
+  /** Every TCP port that the process binds on `hostaddr`. */
+  readonly ports: readonly number[];
+  /** An argument that only this instance's process has in its command line. */
+  readonly mark: string;
+  /** Ends the process in order. */
+  readonly stopSignal: NodeJS.Signals;
+  /**
+   * Exit code by which the process asks to be started again at once; null when it has none.
+   */
+  readonly restartExitCode: number | null;
+  /** Fills the empty directories so that the process can start. @throws KlusterError engine_missing */
+  populate(signal: AbortSignal): Promise<void>;
+  /** Before every start: writes the configuration. */
+  configure(): Promise<void>;
+  /** @throws KlusterError engine_missing */
+  command(): Promise<EngineCommand>;
+  /** Returns when the process serves statements; throws while it does not yet. Waits at most about a second. */
+  probe(signal: AbortSignal): Promise<void>;
+  /** At the first start, when `probe` has passed: makes the accounts. */
+  bootstrap(signal: AbortSignal): Promise<void>;
+  /** What the end of the log of a failed start tells; null when nothing particular. */
+  diagnose(log: string): ErrorName | null;
+}
