@@ -48,7 +48,10 @@ export async function* readEvents(
       if (event !== null) yield event;
     }
     const reason = failure.error === undefined ? 'the agent ended it' : errorText(failure.error);
-    throw new KlusterError('agent_unreachable', `The event stream of the agent at ${address} ended: ${reason}`);
+    throw new KlusterError(
+      'agent_unreachable',
+      `The event stream of the agent at ${address} ended: ${reason}`,
+    );
   } finally {
     clearTimeout(silence);
     stream.destroy();

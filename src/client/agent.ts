@@ -206,7 +206,10 @@ export class AgentClient {
     const said = refusalOf(text);
     if (said === null) {
       const status = String(response.status);
-      return new KlusterError('agent_refused', `The agent at ${this.address} answered HTTP ${status}: ${text}`);
+      return new KlusterError(
+        'agent_refused',
+        `The agent at ${this.address} answered HTTP ${status}: ${text}`,
+      );
     }
     return new KlusterError(said.kind, `Agent ${this.address}: ${said.message}`);
   }

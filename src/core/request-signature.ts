@@ -86,7 +86,8 @@ export function verifyRequest(
   const epoch = headerText(headers, epochHeader);
   const given = headerText(headers, signatureHeader);
   if (given === '') return refuse(`the header ${signatureHeader} is missing`);
-  if (!/^\d{1,15}$/.test(timestamp)) return refuse(`the header ${timestampHeader} is missing or not a number`);
+  if (!/^\d{1,15}$/.test(timestamp))
+    return refuse(`the header ${timestampHeader} is missing or not a number`);
   if (!/^[\w-]{16,64}$/.test(nonce)) return refuse(`the header ${nonceHeader} is missing or malformed`);
   if (!/^[1-9]\d{0,14}$/.test(epoch)) return refuse(`the header ${epochHeader} is missing or malformed`);
   const skew = Number(timestamp) - now;

@@ -86,7 +86,9 @@ export function processTree(root: ProcessIdentity): readonly ProcessIdentity[] {
     .filter((status) => status !== null);
   const tree: ProcessIdentity[] = [root];
   for (const member of tree) {
-    const children = all.filter((status) => status.parent === member.pid && status.startTime >= member.startTime);
+    const children = all.filter(
+      (status) => status.parent === member.pid && status.startTime >= member.startTime,
+    );
     tree.push(...children.map(({ pid, startTime }) => ({ pid, startTime })));
   }
   return tree;
