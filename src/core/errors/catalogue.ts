@@ -48,6 +48,12 @@ export const errorCatalogue = {
     meaning: 'A web page of another origin may not use this server.',
     hint: 'Call the API from a program, or from a page that this server delivers.',
   },
+  configuration: {
+    code: 70001,
+    status: 500,
+    meaning: 'The configuration breaks a rule, so the server does not start.',
+    hint: 'Correct the configuration file as the message says.',
+  },
   invalid_parameters: {
     code: 70005,
     status: 422,
