@@ -1,7 +1,10 @@
+import { readFile } from 'node:fs/promises';
+import { text } from 'node:stream/consumers';
 import { Option, type Command } from 'commander';
 import type Type from 'typebox';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
 import { KlusterError, violationsError, type Violation } from '../core/errors/kluster-error.ts';
+import { metadataKeyword } from '../core/parameters/fields.ts';
 import { parseParameters } from '../core/parameters/parse.ts';
 
 /** What the command line knows about a job type: the part that missions and immediate jobs share. */
@@ -20,6 +23,12 @@ export function flagName(parameter: string): string {
 
 function property(schema: object, key: string): unknown {
   return Object.entries(schema).find(([name]) => name === key)?.[1];
+}
+
+/** A secret would be seen in the list of processes and in the shell's history: its flag names a file. */
+function isSecret(schema: object): boolean {
+  const metadata = property(schema, metadataKeyword);
+  return isJsonObject(metadata) && metadata['secret'] === true;
 }
 
 /** The placeholder that tells what a flag takes. */
@@ -46,14 +55,15 @@ function isObjectList(schema: object): boolean {
 }
 
 function description(schema: object, required: boolean): string {
-  const text = property(schema, 'description');
   const words = property(schema, 'enum');
+  const summary = property(schema, 'description');
   const notes = [
     ...(Array.isArray(words) ? [words.join(' | ')] : []),
     ...(placeholder(schema) === '<list>' ? ['separated by commas'] : []),
+    ...(isSecret(schema) ? ['the first line of a file, - for standard input'] : []),
     ...(required ? ['required'] : []),
   ];
-  const base = typeof text === 'string' ? text : '';
+  const base = typeof summary === 'string' ? summary : '';
   return notes.length === 0 ? base : `${base} (${notes.join('; ')})`;
 }
 
@@ -61,12 +71,14 @@ function description(schema: object, required: boolean): string {
 export function addJobFlags(command: Command, job: JobCommand): void {
   const required = new Set(job.paras.required);
   for (const [parameter, schema] of Object.entries(job.paras.properties)) {
-    const flags = `--${flagName(parameter)} ${placeholder(schema)}`;
+    const flags = isSecret(schema)
+      ? `--${flagName(parameter)}-file <file>`
+      : `--${flagName(parameter)} ${placeholder(schema)}`;
     const option = new Option(flags, description(schema, required.has(parameter)));
     const words = property(schema, 'enum');
     // Only for completion and help: the parameter parser accepts any case and names every violation at once.
     if (Array.isArray(words)) option.argChoices = words.map(String);
-    if (parsesJson(schema)) option.argParser((text) => jsonArgument(parameter, text));
+    if (parsesJson(schema)) option.argParser((argument) => jsonArgument(parameter, argument));
     command.addOption(option);
   }
 }
@@ -75,9 +87,9 @@ function parsesJson(schema: object): boolean {
   return placeholder(schema) === '<json>';
 }
 
-function jsonArgument(parameter: string, text: string): unknown {
+function jsonArgument(parameter: string, argument: string): unknown {
   try {
-    return JSON.parse(text);
+    return JSON.parse(argument);
   } catch (error) {
     throw new KlusterError('bad_request', `--${flagName(parameter)} is not JSON`, { cause: error });
   }
@@ -87,12 +99,15 @@ function jsonArgument(parameter: string, text: string): unknown {
  * `paras` from the flags that were given, checked by the same parser as the server's, so that a mistake is told
  * without asking a manager. Violations name the flags.
  */
-export function parasFromFlags(job: JobCommand, command: Command): JsonObject {
+export async function parasFromFlags(job: JobCommand, command: Command): Promise<JsonObject> {
   const given: Record<string, Json> = {};
-  for (const parameter of Object.keys(job.paras.properties)) {
-    const option = command.options.find((candidate) => candidate.long === `--${flagName(parameter)}`);
+  for (const [parameter, schema] of Object.entries(job.paras.properties)) {
+    const long = `--${flagName(parameter)}${isSecret(schema) ? '-file' : ''}`;
+    const option = command.options.find((candidate) => candidate.long === long);
     const value: unknown = option === undefined ? undefined : command.getOptionValue(option.attributeName());
-    if (value !== undefined) given[parameter] = value as Json;
+    if (value === undefined) continue;
+    given[parameter] =
+      isSecret(schema) && typeof value === 'string' ? await firstLine(value) : (value as Json);
   }
   const result = parseParameters(job.paras, given);
   if (!result.ok) {
@@ -100,6 +115,11 @@ export function parasFromFlags(job: JobCommand, command: Command): JsonObject {
     throw violationsError([asFlag(first), ...rest.map(asFlag)]);
   }
   return given;
+}
+
+async function firstLine(path: string): Promise<string> {
+  const content = path === '-' ? await text(process.stdin) : await readFile(path, 'utf8');
+  return content.split(/\r?\n/)[0] ?? '';
 }
 
 /** `paras.storage_iplists[1]` → `--storage-iplists[1]`. */

@@ -4,7 +4,7 @@ import type { Writable } from 'node:stream';
 export interface Terminal {
   readonly stdout: Writable;
   readonly stderr: Writable;
-  /** Whether stdout is a terminal that understands cursor movement. */
+  /** Whether a person watches on a terminal that understands cursor movement. */
   readonly interactive: boolean;
   /** Columns of the terminal. */
   readonly columns: () => number;
@@ -13,8 +13,8 @@ export interface Terminal {
 export const processTerminal: Terminal = {
   stdout: process.stdout,
   stderr: process.stderr,
-  interactive: process.stdout.isTTY && process.env['TERM'] !== 'dumb',
-  columns: () => process.stdout.columns || 80,
+  interactive: process.stdout.isTTY && process.stderr.isTTY && process.env['TERM'] !== 'dumb',
+  columns: () => process.stderr.columns || 80,
 };
 
 export function printLine(terminal: Terminal, text: string): void {

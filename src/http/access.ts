@@ -88,7 +88,8 @@ export function accessControl(config: AccessConfig): AccessControl {
     required: true,
     userOf(authorization) {
       const [, presented] = /^Bearer +([^\s]+) *$/i.exec(authorization ?? '') ?? [];
-      if (presented === undefined) throw new KlusterError('unauthorized', 'The request carries no bearer token');
+      if (presented === undefined)
+        throw new KlusterError('unauthorized', 'The request carries no bearer token');
       // Digests have one length, and every known one is compared: the time tells nothing about any token.
       const digest = sha256(presented);
       const matches = known.filter((candidate) => timingSafeEqual(candidate.digest, digest));

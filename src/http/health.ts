@@ -18,14 +18,24 @@ const health = Type.Object({
 export function addHealth<Services>(app: FastifyInstance, server: ServerOptions<Services>): void {
   app.get(
     healthPath,
-    { schema: { tags: ['operation'], summary: 'Health', security: [], response: { 200: health, 503: health } } },
+    {
+      schema: {
+        tags: ['operation'],
+        summary: 'Health',
+        security: [],
+        response: { 200: health, 503: health },
+      },
+    },
     async (request, reply) => {
       const leader = server.leadership.isLeader();
       try {
         await server.probeMetadata(AbortSignal.timeout(probeDeadlineMs));
         return { status: 'ok', leader, metadata: 'ok' };
       } catch (error) {
-        request.log.warn({ reason: errorText(error) }, 'the metadata database does not answer the health check');
+        request.log.warn(
+          { reason: errorText(error) },
+          'the metadata database does not answer the health check',
+        );
         reply.code(503);
         return { status: 'unavailable', leader, metadata: 'unreachable' };
       }

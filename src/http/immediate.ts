@@ -15,7 +15,9 @@ export async function answerImmediately<Services>(
   if (!parsed.ok) throw violationsError(parsed.violations);
   const deadline = new AbortController();
   const timer = setTimeout(() => {
-    deadline.abort(new KlusterError('step_deadline', `${job.jobType} got no answer within ${String(answerDeadlineMs)} ms`));
+    deadline.abort(
+      new KlusterError('step_deadline', `${job.jobType} got no answer within ${String(answerDeadlineMs)} ms`),
+    );
   }, answerDeadlineMs);
   try {
     const signal = job.changes ? deadline.signal : AbortSignal.any([deadline.signal, request.gone]);

@@ -34,7 +34,8 @@ export function nestsDeeperThan(text: string, limit: number): boolean {
 
 function syntaxProblem(error: unknown): string {
   // The engine's message quotes the text around the fault, which may be a password; only the place is passed on.
-  const [place] = error instanceof Error ? (/at position \d+|end of JSON input/.exec(error.message) ?? []) : [];
+  const [place] =
+    error instanceof Error ? (/at position \d+|end of JSON input/.exec(error.message) ?? []) : [];
   return place === undefined ? '' : ` (${place})`;
 }
 

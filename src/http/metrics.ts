@@ -51,10 +51,14 @@ export function addMetrics<Services>(app: FastifyInstance, server: ServerOptions
     durations.observe(labels, reply.elapsedTime / 1000);
     done();
   });
-  app.get('/metrics', { schema: { tags: ['operation'], summary: 'Figures for Prometheus' } }, async (_request, reply) => {
-    reply.header('content-type', registry.contentType);
-    return registry.metrics();
-  });
+  app.get(
+    '/metrics',
+    { schema: { tags: ['operation'], summary: 'Figures for Prometheus' } },
+    async (_request, reply) => {
+      reply.header('content-type', registry.contentType);
+      return registry.metrics();
+    },
+  );
   app.addHook('onClose', (_instance, done) => {
     registry.clear();
     done();

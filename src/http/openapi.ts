@@ -136,7 +136,10 @@ export function completeDocument<Services>(document: Document, jobTypes: JobType
     ...Object.fromEntries(jobs.map((job) => [job.jobType, requestSchema(job)])),
     JobRequest: oneOf(names),
   };
-  const paths: Record<string, object> = { ...document.paths, [emitPath]: emitOperation([...names, 'get_status']) };
+  const paths: Record<string, object> = {
+    ...document.paths,
+    [emitPath]: emitOperation([...names, 'get_status']),
+  };
   const jobsPath = { ...paths['/api/v1/jobs'] };
   if ('post' in jobsPath && typeof jobsPath.post === 'object') {
     const requestBody = { required: true, content: jsonContent(reference('JobRequest')) };

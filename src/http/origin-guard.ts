@@ -4,7 +4,8 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
 
 /** The host of `host:port` or `[v6]:port`, lower case, without brackets. */
 function hostName(authority: string): string {
-  const [, bracketed, plain] = /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(authority.trim().toLowerCase()) ?? [];
+  const [, bracketed, plain] =
+    /^(?:\[([^\]]*)\]|([^:]*))(?::\d*)?$/.exec(authority.trim().toLowerCase()) ?? [];
   return bracketed ?? plain ?? authority;
 }
 
@@ -35,7 +36,8 @@ export function originGuard(options: GuardOptions): (headers: IncomingHttpHeader
     if (origin === undefined) return;
     const allowed = URL.canParse(origin) ? new URL(origin) : undefined;
     const same = allowed !== undefined && allowed.host === (host ?? '').toLowerCase();
-    const named = allowed !== undefined && options.names.some((name) => name.toLowerCase() === allowed.hostname);
+    const named =
+      allowed !== undefined && options.names.some((name) => name.toLowerCase() === allowed.hostname);
     if (!same && !named) {
       throw new KlusterError(
         'forbidden_origin',

@@ -134,7 +134,8 @@ export async function createServer<Services>(options: ServerOptions<Services>): 
       info: {
         title: 'Kluster manager',
         version: '1.0',
-        description: 'Creates distributed SQL clusters on stock MySQL and PostgreSQL, and keeps them running.',
+        description:
+          'Creates distributed SQL clusters on stock MySQL and PostgreSQL, and keeps them running.',
       },
       components: { securitySchemes: { token: { type: 'http', scheme: 'bearer' } } },
       security: [{ token: [] }],

@@ -51,8 +51,8 @@ export const errorCatalogue = {
   configuration: {
     code: 70001,
     status: 500,
-    meaning: 'The configuration breaks a rule, so the server does not start.',
-    hint: 'Correct the configuration file as the message says.',
+    meaning: 'A configuration file or directory breaks a rule.',
+    hint: 'Correct what the message names.',
   },
   invalid_parameters: {
     code: 70005,
@@ -246,17 +246,17 @@ export const errorCatalogue = {
     meaning: 'No node of a cluster has this address and port.',
     hint: 'List the nodes with `kluster status`.',
   },
-  configuration: {
-    code: 70001,
-    status: 500,
-    meaning: 'A configuration file or directory of this installation is not usable.',
-    hint: 'Correct what the message names.',
-  },
   manager_unreachable: {
     code: 70001,
     status: 503,
     meaning: 'No manager answers at the address.',
     hint: 'Start it with `kluster up` or `kluster manager`, or name another one with --url.',
+  },
+  server_start_failed: {
+    code: 70001,
+    status: 500,
+    meaning: 'A server of this installation did not start.',
+    hint: 'Read the lines of its log in the message, remove the cause, and run `kluster up` again.',
   },
   already_running: {
     code: 70001,

@@ -39,7 +39,10 @@ export function parseEnvelope(request: Json): Envelope {
   }
   const jobType = lenientText(own(request, 'job_type')).trim();
   if (jobType === '') {
-    throw new KlusterError('bad_request', 'job_type is missing: it must name what to do, e.g. "create_cluster"');
+    throw new KlusterError(
+      'bad_request',
+      'job_type is missing: it must name what to do, e.g. "create_cluster"',
+    );
   }
   if (jobType.length > jobTypeLimit) {
     throw new KlusterError('bad_request', `job_type is longer than ${String(jobTypeLimit)} characters`);

@@ -29,7 +29,9 @@ export function readBody(request: IncomingMessage): Promise<Buffer> {
       else resolve(chunks.length === 1 && chunks[0] !== undefined ? chunks[0] : Buffer.concat(chunks));
     });
     request.on('error', () => {
-      reject(new KlusterError('bad_request', 'The connection broke before the whole request body had arrived'));
+      reject(
+        new KlusterError('bad_request', 'The connection broke before the whole request body had arrived'),
+      );
     });
   });
 }

@@ -35,7 +35,11 @@ function outcome(view: JobView, doneText: string): Pick<Reply, 'status' | 'error
 /** Null stays null: console pages take it for "nothing to tell yet", but fail on an object without their keys. */
 function withProgress(attachment: JsonObject | null, view: JobView): JsonObject | null {
   if (attachment === null) return null;
-  return { progress: view.progress, ...(view.notes.length === 0 ? {} : { notes: view.notes }), ...attachment };
+  return {
+    progress: view.progress,
+    ...(view.notes.length === 0 ? {} : { notes: view.notes }),
+    ...attachment,
+  };
 }
 
 /**

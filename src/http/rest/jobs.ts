@@ -155,7 +155,8 @@ export function addJobRoutes<Services>(app: FastifyInstance, options: JobRoutesO
       schema: {
         tags,
         summary: 'Submit a job, or have a query answered',
-        description: 'Job types that take time answer 202 with the job; the others 200 with their attachment.',
+        description:
+          'Job types that take time answer 202 with the job; the others 200 with their attachment.',
         headers: Type.Object({ 'idempotency-key': Type.Optional(Type.String({ maxLength: 128 })) }),
         body: schemas.jobRequest,
         response: { 200: schemas.answer, 202: job, ...errors },
@@ -182,7 +183,14 @@ export function addJobRoutes<Services>(app: FastifyInstance, options: JobRoutesO
   );
   app.post<{ Params: IdParams }>(
     '/jobs/:id/cancel',
-    { schema: { tags, summary: 'Cancel a job and undo what it did', params, response: { 202: job, ...errors } } },
+    {
+      schema: {
+        tags,
+        summary: 'Cancel a job and undo what it did',
+        params,
+        response: { 202: job, ...errors },
+      },
+    },
     (request, reply) => routes.cancel(request, reply),
   );
   app.post<{ Params: IdParams }>(
@@ -195,7 +203,8 @@ export function addJobRoutes<Services>(app: FastifyInstance, options: JobRoutesO
     {
       schema: {
         tags,
-        summary: 'Watch a job: server-sent events, from the first or from Last-Event-ID on, until it has ended',
+        summary:
+          'Watch a job: server-sent events, from the first or from Last-Event-ID on, until it has ended',
         params,
         headers: Type.Object({ 'last-event-id': Type.Optional(Type.String()) }),
         produces: ['text/event-stream'],

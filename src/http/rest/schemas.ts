@@ -21,7 +21,9 @@ export const jobListQuery = Type.Object({
       description: 'only older jobs than this id: next_before of the page before',
     }),
   ),
-  status: Type.Optional(Type.Unsafe<(typeof jobStatuses)[number]>({ type: 'string', enum: [...jobStatuses] })),
+  status: Type.Optional(
+    Type.Unsafe<(typeof jobStatuses)[number]>({ type: 'string', enum: [...jobStatuses] }),
+  ),
   job_type: Type.Optional(Type.String({ maxLength: 64 })),
   lock: Type.Optional(
     Type.String({ maxLength: 300, description: 'only jobs that hold or want this lock, e.g. cluster:7' }),

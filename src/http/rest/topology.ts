@@ -8,7 +8,10 @@ import * as schemas from './schemas.ts';
 const tags = ['topology'];
 const errors = { '4xx': schemas.problem, '5xx': schemas.problem };
 const nameParams = Type.Object({
-  name: Type.String({ maxLength: 255, description: 'cluster id, name, or a nick name that only one cluster has' }),
+  name: Type.String({
+    maxLength: 255,
+    description: 'cluster id, name, or a nick name that only one cluster has',
+  }),
 });
 
 /** `/machines`, `/clusters`, `/status`: what exists and how it is. */
@@ -39,7 +42,12 @@ export function addTopologyRoutes<Services>(app: FastifyInstance, server: Server
   app.get<{ Params: Type.Static<typeof nameParams> }>(
     '/clusters/:name',
     {
-      schema: { tags, summary: 'One cluster', params: nameParams, response: { 200: schemas.cluster, ...errors } },
+      schema: {
+        tags,
+        summary: 'One cluster',
+        params: nameParams,
+        response: { 200: schemas.cluster, ...errors },
+      },
     },
     (request, reply) => topology.cluster(request.params.name, callerGone(reply)),
   );
@@ -48,7 +56,8 @@ export function addTopologyRoutes<Services>(app: FastifyInstance, server: Server
     {
       schema: {
         tags,
-        summary: 'Everything: manager, metadata nodes, machines, clusters, with process ids as the agents report them',
+        summary:
+          'Everything: manager, metadata nodes, machines, clusters, with process ids as the agents report them',
         response: { 200: schemas.status, ...errors },
       },
     },
