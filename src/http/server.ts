@@ -46,7 +46,7 @@ function addErrorHandling(app: FastifyInstance): void {
   });
   app.setNotFoundHandler((request, reply) => {
     const [path = ''] = request.url.split('?', 1);
-    const error = new KlusterError('bad_request', `There is no ${request.method} ${path}`, { status: 404 });
+    const error = new KlusterError('no_such_resource', `There is no ${request.method} ${path}`);
     if (isEmit(request)) sendFailure(request, reply, error);
     else sendProblem(request, reply, error);
   });

@@ -36,6 +36,12 @@ export const errorCatalogue = {
     meaning: 'The job type is documented, but this version does not have it yet.',
     hint: 'See docs/api.md for the job types that this version has.',
   },
+  no_such_resource: {
+    code: 70001,
+    status: 404,
+    meaning: 'The server has nothing at this path.',
+    hint: 'See /api/openapi.json for what it has.',
+  },
   unauthorized: {
     code: 70001,
     status: 401,

@@ -27,6 +27,7 @@ export type ParseResult<T> =
 
 const codeWithoutField = 70_005;
 const shownValueLength = 60;
+const hiddenValue = '********';
 
 /** A value as it is shown in an error: its JSON, shortened. */
 export function shownValue(value: unknown): string {
@@ -37,15 +38,29 @@ export function shownValue(value: unknown): string {
 class Parser {
   readonly violations: Violation[] = [];
 
+  /** Set while a secret parameter is checked: its value must not appear in a message. */
+  private secret = false;
+
   private report(field: string, value: unknown, rule: string, code: number): undefined {
-    this.violations.push({ field, value: value === undefined ? undefined : shownValue(value), rule, code });
+    const shown = this.secret ? hiddenValue : shownValue(value);
+    this.violations.push({ field, value: value === undefined ? undefined : shown, rule, code });
     return undefined;
   }
 
   parse(schema: FieldSchema, value: Json, field: string): Json | undefined {
+    const outer = this.secret;
+    this.secret = outer || (schema[metadataKeyword]?.secret ?? false);
+    try {
+      return this.parseOpenly(schema, value, field);
+    } finally {
+      this.secret = outer;
+    }
+  }
+
+  private parseOpenly(schema: FieldSchema, value: Json, field: string): Json | undefined {
     const codes: FieldCodes = schema[metadataKeyword]?.codes ?? { invalid: codeWithoutField };
     if (schema.enum !== undefined) return this.parseChoice(schema.enum, value, field, codes);
-    switch (schema.type) {
+    switch (schema.type ?? 'none') {
       case 'integer':
         return this.parseInteger(schema, value, field, codes);
       case 'string':
@@ -82,6 +97,10 @@ class Parser {
   private parseText(schema: FieldSchema, value: Json, field: string, codes: FieldCodes) {
     const content = typeof value === 'number' ? String(value) : value;
     if (typeof content !== 'string') return this.report(field, value, 'must be text', codes.invalid);
+    // Neither engine stores them, file names cannot have them, and no one types them.
+    if (/[\0\p{Surrogate}]/u.test(content)) {
+      return this.report(field, value, 'must not contain NUL or half of a surrogate pair', codes.invalid);
+    }
     const { minLength = 0, maxLength = Number.MAX_SAFE_INTEGER, pattern } = schema;
     if (content.length < minLength || content.length > maxLength) {
       const rule = `must have ${String(minLength)} to ${String(maxLength)} characters`;
@@ -99,7 +118,7 @@ class Parser {
   }
 
   private parseFlag(value: Json, field: string, codes: FieldCodes) {
-    const word = String(value).trim().toLowerCase();
+    const word = isScalar(value) ? String(value).trim().toLowerCase() : '';
     if (['1', 'true', 'on', 'yes'].includes(word)) return true;
     if (['0', 'false', 'off', 'no'].includes(word)) return false;
     return this.report(field, value, 'must be 0 or 1', codes.invalid);
@@ -159,6 +178,10 @@ class Parser {
   }
 }
 
+function isScalar(value: Json): value is string | number | boolean {
+  return typeof value === 'string' || typeof value === 'number' || typeof value === 'boolean';
+}
+
 function splitText(value: string): readonly string[] {
   return value
     .split(',')
@@ -189,7 +212,7 @@ export function parseParameters<Schema extends Type.TObject>(
 ): ParseResult<Type.Static<Schema>> {
   const parser = new Parser();
   const codes = (schema as FieldSchema)[metadataKeyword]?.codes ?? { invalid: codeWithoutField };
-  const value = parser.parseObject(schema as FieldSchema, normaliseParas(paras), 'paras', codes);
+  const value = parser.parseObject(schema, normaliseParas(paras), 'paras', codes);
   const [first, ...rest] = parser.violations;
   if (first !== undefined) return { ok: false, violations: [first, ...rest] };
   return { ok: true, value: value as Type.Static<Schema> };
@@ -203,7 +226,7 @@ export function redactSecrets(schema: Type.TObject, paras: Json | undefined): Js
   return Object.fromEntries(
     Object.entries(normalised).map(([key, value]) => [
       key,
-      properties[key]?.[metadataKeyword]?.secret === true ? '********' : value,
+      properties[key]?.[metadataKeyword]?.secret === true ? hiddenValue : value,
     ]),
   );
 }

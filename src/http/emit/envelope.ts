@@ -17,15 +17,8 @@ const userNameLimit = 128;
 
 /** Clients send text fields as text, numbers or booleans; anything else counts as absent. */
 function lenientText(value: Json | undefined): string {
-  switch (typeof value) {
-    case 'string':
-      return value;
-    case 'number':
-    case 'boolean':
-      return String(value);
-    default:
-      return '';
-  }
+  if (typeof value === 'string') return value;
+  return typeof value === 'number' || typeof value === 'boolean' ? String(value) : '';
 }
 
 function own(object: JsonObject, key: string): Json | undefined {

@@ -2,7 +2,7 @@ import { jobId, type JobId } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import type { JobDirectory } from '../../jobs/directory.ts';
-import type { JobView } from '../../jobs/mission.ts';
+import type { JobError, JobView } from '../../jobs/mission.ts';
 import type { JobTypes } from '../job-types.ts';
 import { errorInfo, failedReply, fullReply, type Reply } from './replies.ts';
 
@@ -22,14 +22,13 @@ function outcome(view: JobView, doneText: string): Pick<Reply, 'status' | 'error
     case 'done':
       return { status: 'done', errorCode: '0', errorInfo: doneText };
     case 'failed':
-      return view.error === null
-        ? { status: 'failed', errorCode: '70001', errorInfo: 'The job failed and left no reason' }
-        : {
-            status: 'failed',
-            errorCode: String(view.error.code),
-            errorInfo: errorInfo(view.error.message, view.error.hint),
-          };
+      return { status: 'failed', ...reasonOf(view.error) };
   }
+}
+
+function reasonOf(error: JobError | null): Pick<Reply, 'errorCode' | 'errorInfo'> {
+  if (error === null) return { errorCode: '70001', errorInfo: 'The job failed and left no reason' };
+  return { errorCode: String(error.code), errorInfo: errorInfo(error.message, error.hint) };
 }
 
 /** Null stays null: console pages take it for "nothing to tell yet", but fail on an object without their keys. */

@@ -1,0 +1,45 @@
+import { generatePassword } from '../../../core/seal.ts';
+import type { Step } from '../../../jobs/plan.ts';
+import type { Services } from '../../../jobs/services.ts';
+import { newStorageAccounts } from '../../topology/accounts.ts';
+import type { ClusterOrder } from '../context.ts';
+
+/** The name of the superuser that the manager uses on compute nodes. */
+const computeSuperuser = 'kluster_management';
+
+/** The row of the cluster, its log tables, and the passwords of everything that will be made for it. */
+export function register(order: ClusterOrder): Step<Services> {
+  const { clusterName } = order.prepared;
+  return {
+    kind: 'step',
+    key: 'register',
+    title: `register ${clusterName} in the catalog`,
+    deadlineMs: 60_000,
+    async run({ services, signal }) {
+      const { catalog } = services;
+      const id = await catalog.clusters.insert(
+        {
+          name: clusterName,
+          nickName: order.paras.nick_name ?? clusterName,
+          haMode: order.paras.ha_mode,
+        },
+        signal,
+      );
+      const scope = `cluster:${String(id)}`;
+      const computePassword = order.paras.computer_password ?? generatePassword();
+      await catalog.credentials.putMissing(
+        scope,
+        {
+          ...newStorageAccounts(),
+          compute_superuser: { user: computeSuperuser, password: generatePassword() },
+          application: { user: order.computerUser, password: computePassword },
+        },
+        signal,
+      );
+      return { clusterId: id };
+    },
+    async undo({ services, signal }) {
+      await services.catalog.clusters.removeByName(clusterName, signal);
+    },
+  };
+}
