@@ -4,6 +4,7 @@ import { defaultHomeDirectory, homeAt, type Home } from '../manager/home.ts';
 import { defaultPorts, managerUrl, readHomeConfig, type HomeConfig } from '../manager/home-config.ts';
 import type { JobCommand } from './job-flags.ts';
 import type { ManagerApi } from './manager-api.ts';
+import type { RunningServer } from './serve.ts';
 import type { Terminal } from './terminal.ts';
 
 /** Options of every command. */
@@ -22,7 +23,18 @@ export interface CliContext {
   readonly jobs: readonly JobCommand[];
   /** The file that starts this program again. */
   readonly program: string;
-  connect(server: { readonly url: string; readonly token: string | undefined }): ManagerApi;
+  connect(server: ManagerAddress): ManagerApi;
+  startManager(options: { readonly home: string }): Promise<RunningServer>;
+  startAgent(options: AgentOptions): Promise<RunningServer>;
+}
+
+export interface AgentOptions {
+  readonly hostaddr: string;
+  readonly port: number;
+  readonly stateDirectory: string;
+  readonly secretFile: string;
+  readonly mysqlDirectory?: string;
+  readonly postgresDirectory?: string;
 }
 
 export function homeOf(context: CliContext, options: GlobalOptions): Home {
