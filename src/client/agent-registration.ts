@@ -24,7 +24,11 @@ export async function registerAgent(registration: AgentRegistration, signal: Abo
   const { hostaddr, port } = registration.agent;
   const body = JSON.stringify({ hostaddr, port });
   // An agent acts under no epoch, but the signature has a place for one.
-  const signature = signRequest(registration.secret, { method: 'POST', path, target: url.host, body }, firstEpoch);
+  const signature = signRequest(
+    registration.secret,
+    { method: 'POST', path, target: url.host, body },
+    firstEpoch,
+  );
   let response: Response;
   let text: string;
   try {
