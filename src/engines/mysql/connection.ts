@@ -13,10 +13,13 @@ import {
   type StatementOptions,
 } from '../sql.ts';
 
-interface Link {
+/** An open connection; whoever opened it closes it. */
+export interface MysqlLink {
   readonly connection: Connection;
   /** Drops the connection without a word to the server. */
   readonly cut: () => void;
+  /** False once either side has closed it. */
+  readonly isOpen: () => boolean;
 }
 
 function serverName(address: SqlAddress): string {
@@ -32,12 +35,13 @@ function bindable(parameter: SqlParameter): string | number | boolean | null | B
   return typeof parameter === 'bigint' ? parameter.toString() : parameter;
 }
 
-class MysqlSession implements SqlSession {
+/** The statements of one user of a link, bounded by that user's signal. */
+export class MysqlSession implements SqlSession {
   private readonly address: SqlAddress;
   private readonly signal: AbortSignal;
-  private readonly link: Link;
+  private readonly link: MysqlLink;
 
-  constructor(address: SqlAddress, signal: AbortSignal, link: Link) {
+  constructor(address: SqlAddress, signal: AbortSignal, link: MysqlLink) {
     this.address = address;
     this.signal = signal;
     this.link = link;
@@ -97,7 +101,7 @@ class MysqlSession implements SqlSession {
  * TLS always: caching_sha2_password then needs no RSA key exchange. The certificate is not verified, because each
  * mysqld makes its own self-signed one, which no authority vouches for; it keeps listeners out, not impostors.
  */
-async function open(address: SqlAddress, signal: AbortSignal): Promise<Link> {
+export async function openMysql(address: SqlAddress, signal: AbortSignal): Promise<MysqlLink> {
   const { hostaddr, port, connectTimeoutMs = defaultConnectTimeoutMs } = address;
   const server = serverName(address);
   // Our own socket, because the driver's destroy() only half-closes: a hung server would keep it for ever.
@@ -134,7 +138,13 @@ async function open(address: SqlAddress, signal: AbortSignal): Promise<Link> {
   );
   // A connection that breaks between statements says so here; the next statement fails with the same cause.
   connection.on('error', cut);
-  return { connection, cut };
+  return { connection, cut, isOpen: () => !socket.destroyed };
+}
+
+/** Says goodbye (COM_QUIT) so that the server does not count an aborted client, and waits for nothing. */
+export function closeMysql(link: MysqlLink): void {
+  link.connection.destroy();
+  setImmediate(link.cut);
 }
 
 /**
@@ -146,12 +156,10 @@ export async function withMysql<T>(
   signal: AbortSignal,
   run: (session: SqlSession) => Promise<T>,
 ): Promise<T> {
-  const link = await open(address, signal);
+  const link = await openMysql(address, signal);
   try {
     return await run(new MysqlSession(address, signal, link));
   } finally {
-    // Says goodbye (COM_QUIT) so that the server does not count an aborted client, and waits for nothing.
-    link.connection.destroy();
-    setImmediate(link.cut);
+    closeMysql(link);
   }
 }
