@@ -14,6 +14,7 @@ import {
   readFileSync,
   readdirSync,
   renameSync,
+  rmSync,
   statSync,
   writeFileSync,
 } from 'node:fs';
@@ -26,6 +27,14 @@ const buildStamp = join(root, 'dist', '.kluster-build');
 const lockFile = join(root, '.bootstrap.lock');
 const lockDeadlineSeconds = 900;
 const compiled = ['src', 'scripts', 'test', 'bench', 'vitest.config.ts', 'tsconfig.json'];
+const npmArguments = [
+  'ci',
+  '--include=dev',
+  '--include=optional',
+  '--ignore-scripts',
+  '--no-audit',
+  '--no-fund',
+];
 const tsc = join('node_modules', 'typescript', 'bin', 'tsc');
 
 /** An error that the user can do something about; printed without a stack. */
@@ -92,8 +101,9 @@ function writeStamp(stamp, wanted) {
 
 /**
  * Runs `work` while no other bootstrap of this checkout does. The kernel holds the lock (flock(2)) for the open file, so
- * it never outlives this process and cannot become stale; the file names the process for people who wonder.
- * @param {() => void} work
+ * it cannot become stale. Programs that change the checkout inherit the file: when this process is killed, the lock stays
+ * until they have ended. The file names the process for people who wonder.
+ * @param {(file: number) => void} work
  */
 function whileLocked(work) {
   const file = openSync(lockFile, 'a+');
@@ -106,7 +116,7 @@ function whileLocked(work) {
         throw new BootstrapError(`${lockFile} is still held after ${lockDeadlineSeconds} s.`);
     }
     writeFileSync(lockFile, `${process.pid}\n`);
-    work();
+    work(file);
   } finally {
     closeSync(file);
   }
@@ -122,52 +132,48 @@ function flock(file, seconds) {
   return status === 0;
 }
 
-/** Development dependencies are needed to compile, whatever NODE_ENV or the user's npm configuration say. */
-function install() {
+/** Development dependencies are needed to compile, whatever NODE_ENV or the user's npm configuration say. @param {number} lock */
+function install(lock) {
   const wanted = wantedInstall();
   if (isStamped(installStamp, wanted)) return;
   say('installing dependencies (npm ci)');
   const environment = { ...process.env };
   delete environment['NODE_ENV'];
-  // npm removes node_modules first, and with it the stamp: an interrupted installation is repeated.
-  runToEnd(
-    'npm',
-    ['ci', '--include=dev', '--include=optional', '--ignore-scripts', '--no-audit', '--no-fund'],
-    environment,
-  );
+  rmSync(installStamp, { force: true });
+  const { error, status, signal } = spawnSync('npm', npmArguments, {
+    cwd: root,
+    env: environment,
+    stdio: ['ignore', 2, 2, lock],
+  });
+  if (error) throw new BootstrapError(`npm cannot be run: ${error.message}`);
+  if (status !== 0) {
+    throw new BootstrapError(`npm ci failed (${signal ?? `status ${status}`}); see its messages above.`);
+  }
   writeStamp(installStamp, wanted);
 }
 
-/** @returns {boolean} false when a source has errors */
-function build() {
+/** @param {number} lock @param {boolean} quietly @returns {boolean} false when a source has errors */
+function build(lock, quietly) {
   const wanted = wantedBuild();
   if (isStamped(buildStamp, wanted)) return true;
   say('compiling');
+  const messages = quietly ? 'ignore' : 2;
   const { status } = spawnSync(process.execPath, [tsc, '-p', 'tsconfig.json'], {
     cwd: root,
-    stdio: ['ignore', 2, 2],
+    stdio: ['ignore', messages, messages, lock],
   });
   if (status === 0) writeStamp(buildStamp, wanted);
   return status === 0;
 }
 
-/** @param {string} file @param {string[]} args @param {NodeJS.ProcessEnv} env */
-function runToEnd(file, args, env) {
-  const { error, status, signal } = spawnSync(file, args, { cwd: root, env, stdio: ['ignore', 2, 2] });
-  if (error) throw new BootstrapError(`${file} cannot be run: ${error.message}`);
-  if (status !== 0)
-    throw new BootstrapError(
-      `${file} ${args[0]} failed (${signal ?? `status ${status}`}); see its messages above.`,
-    );
-}
-
 /** @param {string} task */
 function prepare(task) {
   if (!isStamped(installStamp, wantedInstall()) || !isStamped(buildStamp, wantedBuild())) {
-    whileLocked(() => {
-      install();
+    whileLocked((lock) => {
+      install(lock);
       // `check` reports errors of sources itself, beside those of the other checks.
-      if (!build() && task !== 'check')
+      const isCheck = task === 'check';
+      if (!build(lock, isCheck) && !isCheck)
         throw new BootstrapError('The sources do not compile; see the messages above.');
     });
   }

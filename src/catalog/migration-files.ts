@@ -31,7 +31,7 @@ function statementsOf(text: string): readonly string[] {
 export async function readMigrations(directory: string): Promise<readonly Migration[]> {
   const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
   const migrations = await Promise.all(names.map((name) => readMigration(directory, name)));
-  const [twin] = migrations.filter((migration, place) => migrations[place + 1]?.number === migration.number);
+  const twin = migrations.find((migration, place) => migrations[place + 1]?.number === migration.number);
   if (twin !== undefined) {
     throw new KlusterError(
       'internal',
