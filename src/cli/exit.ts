@@ -41,6 +41,7 @@ const codesByKind: Partial<Record<ErrorName, number>> = {
   cluster_not_found: exitCodes.notFound,
   machine_not_found: exitCodes.notFound,
   instance_address_unknown: exitCodes.notFound,
+  interrupted: exitCodes.interrupted,
 };
 
 /** What a command throws to end with an exit code after it has said everything itself. */

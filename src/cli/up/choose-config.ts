@@ -1,5 +1,6 @@
 import { KlusterError } from '../../core/errors/kluster-error.ts';
-import { defaultPortRanges, parsePortRange, portRangeText } from '../../missions/machine/port-range.ts';
+import { portRangeText } from '../../catalog/machines.ts';
+import { defaultPortRanges, requestedRange } from '../../missions/machine/port-range.ts';
 import { defaultPorts, readHomeConfig, writeHomeConfig, type HomeConfig } from '../../manager/home-config.ts';
 import type { Home } from '../../manager/home.ts';
 import { readLiveProcess } from '../../manager/process-file.ts';
@@ -75,11 +76,9 @@ function refuseChange(home: Home, stored: HomeConfig, user: ChosenByUser): void 
 }
 
 /** The ranges of a configuration, whose text the schema has checked. */
-export function portRanges(config: HomeConfig): {
-  readonly storage: string;
-  readonly computer: string;
-} {
-  const text = (type: 'storage' | 'computer', stored: string | undefined): string =>
-    portRangeText(stored === undefined ? defaultPortRanges[type] : parsePortRange(stored));
-  return { storage: text('storage', config.storagePorts), computer: text('computer', config.computerPorts) };
+export function portRanges(config: HomeConfig): Readonly<Record<'storage' | 'computer', string>> {
+  return {
+    storage: portRangeText(requestedRange(config.storagePorts, 'storage')),
+    computer: portRangeText(requestedRange(config.computerPorts, 'computer')),
+  };
 }

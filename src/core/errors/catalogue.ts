@@ -258,6 +258,12 @@ export const errorCatalogue = {
     meaning: 'No manager answers at the address.',
     hint: 'Start it with `kluster up` or `kluster manager`, or name another one with --url.',
   },
+  interrupted: {
+    code: 70001,
+    status: 500,
+    meaning: 'The user interrupted the command.',
+    hint: 'Run the command again to continue; jobs that were submitted go on.',
+  },
   server_start_failed: {
     code: 70001,
     status: 500,
