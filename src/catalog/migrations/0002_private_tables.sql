@@ -64,3 +64,9 @@ CREATE TABLE kluster_pending_removals (
   reason varchar(1024) NOT NULL,
   PRIMARY KEY (hostaddr, instance_id)
 )
+-- next
+-- Numbers that are given out once and never again.
+CREATE TABLE kluster_sequences (
+  name varchar(64) CHARACTER SET ascii NOT NULL PRIMARY KEY,
+  last_value bigint unsigned NOT NULL
+)
