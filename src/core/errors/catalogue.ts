@@ -258,6 +258,18 @@ export const errorCatalogue = {
     meaning: 'No manager answers at the address.',
     hint: 'Start it with `kluster up` or `kluster manager`, or name another one with --url.',
   },
+  interrupted: {
+    code: 70001,
+    status: 500,
+    meaning: 'The user interrupted the command.',
+    hint: 'Run the command again to continue; jobs that were submitted go on.',
+  },
+  server_start_failed: {
+    code: 70001,
+    status: 500,
+    meaning: 'A server of this installation did not start.',
+    hint: 'Read the lines of its log in the message, remove the cause, and run `kluster up` again.',
+  },
   already_running: {
     code: 70001,
     status: 409,

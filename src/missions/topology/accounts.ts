@@ -6,7 +6,12 @@ import { clusterScope, type Credential } from '../../catalog/credentials.ts';
 import type { Services } from '../../jobs/services.ts';
 
 /** The accounts that the manager makes on every storage node of a cluster. */
-const storagePurposes = ['management', 'replication', 'compute', 'monitor'] as const satisfies AccountPurpose[];
+const storagePurposes = [
+  'management',
+  'replication',
+  'compute',
+  'monitor',
+] as const satisfies AccountPurpose[];
 
 /** The superuser of the compute nodes, and the role that applications use. */
 const computePurposes = ['compute_superuser', 'application'] as const;
