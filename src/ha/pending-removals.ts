@@ -32,6 +32,7 @@ export async function removePending(
       logger.info({ instanceId, hostaddr: agent.hostaddr }, 'removed an instance that its machine had kept');
     }
   } catch (error) {
-    if (!signal.aborted) logger.warn({ err: error, hostaddr: agent.hostaddr }, 'pending removals will be tried again');
+    if (!signal.aborted)
+      logger.warn({ err: error, hostaddr: agent.hostaddr }, 'pending removals will be tried again');
   }
 }

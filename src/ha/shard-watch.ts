@@ -123,7 +123,14 @@ export class ShardWatch {
     for (const id of this.#shards.keys()) if (!known.has(id)) this.#shards.delete(id);
     for (const shard of shards) {
       if (!this.#shards.has(shard.id)) {
-        this.#shards.set(shard.id, { shard, nodes: [], dueAt: 0, suspected: false, running: null, diagnosis: null });
+        this.#shards.set(shard.id, {
+          shard,
+          nodes: [],
+          dueAt: 0,
+          suspected: false,
+          running: null,
+          diagnosis: null,
+        });
       }
     }
   }
@@ -142,7 +149,10 @@ export class ShardWatch {
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof KlusterError && error.kind === 'stale_epoch') this.#options.onLostOffice(error);
-      logger.warn({ shard: shard.name, cluster: shard.clusterId }, `shard not repaired yet: ${errorText(error)}`);
+      logger.warn(
+        { shard: shard.name, cluster: shard.clusterId },
+        `shard not repaired yet: ${errorText(error)}`,
+      );
       watched.dueAt = Date.now() + watchfulIntervalMs;
     }
   }

@@ -17,7 +17,11 @@ export function deleteClusterPlan(prepared: DeleteClusterPrepared): Group<Servic
   return serial('delete_cluster', `delete cluster ${clusterName}`, [
     pointOfNoReturn,
     parallel('instances', 'remove the nodes', [
-      parallel('computers', 'remove compute nodes', prepared.comps.map((place) => removal(place, clusterName))),
+      parallel(
+        'computers',
+        'remove compute nodes',
+        prepared.comps.map((place) => removal(place, clusterName)),
+      ),
       ...prepared.shards.map((shard) =>
         parallel(
           shard.name,

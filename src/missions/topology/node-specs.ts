@@ -49,11 +49,7 @@ export function storageSpec(services: Services, input: StorageSpecInput, port: n
     ...(input.groupName === undefined ? {} : { groupName: input.groupName }),
     labels: input.labels,
     ...(sizing.cpuLimit === undefined ? {} : { cpuLimit: sizing.cpuLimit }),
-    sealedAccounts: seal(
-      services.installationSecret,
-      'agent-accounts',
-      JSON.stringify(input.accounts),
-    ),
+    sealedAccounts: seal(services.installationSecret, 'agent-accounts', JSON.stringify(input.accounts)),
   };
 }
 

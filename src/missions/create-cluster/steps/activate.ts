@@ -28,14 +28,14 @@ export function activate(order: ClusterOrder): Step<Services> {
         for (const id of storageNodeIds.flat()) {
           await catalog.storageNodes.setStatus(sql, storageNodeId(id), 'active');
         }
-        for (const id of computeNodeIds) await catalog.computeNodes.setStatus(sql, computeNodeId(id), 'active');
+        for (const id of computeNodeIds)
+          await catalog.computeNodes.setStatus(sql, computeNodeId(id), 'active');
         await catalog.topologyLog.record(sql, cluster);
         await catalog.clusters.setMemo(sql, cluster, clusterMemo(order));
       }, context.signal);
       return null;
     },
   };
-
 }
 
 function clusterMemo({ paras, fullsyncLevel, computerUser }: ClusterOrder): ClusterMemo {

@@ -45,7 +45,8 @@ async function connectShard(connecting: Connecting, shard: number): Promise<void
   const { context, order, session, accounts, at } = connecting;
   const planned = order.prepared.shards[shard - 1];
   const primary = planned?.nodes[0];
-  if (planned === undefined || primary === undefined) throw new RangeError(`no shard ${String(shard)} in the plan`);
+  if (planned === undefined || primary === undefined)
+    throw new RangeError(`no shard ${String(shard)} in the plan`);
   const { port } = context.outputOf(stepPaths.storageNode(shard, 1), startedInstance);
   await defineStorageServer(
     session,

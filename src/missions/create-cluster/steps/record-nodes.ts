@@ -1,9 +1,21 @@
 import type { Sql } from '../../../catalog/sql.ts';
-import { machineId, type ClusterId, type ComputeNodeId, type ShardId, type StorageNodeId } from '../../../core/ids.ts';
+import {
+  machineId,
+  type ClusterId,
+  type ComputeNodeId,
+  type ShardId,
+  type StorageNodeId,
+} from '../../../core/ids.ts';
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
 import { readClusterAccounts, type ClusterAccounts } from '../../topology/accounts.ts';
-import { computeInstance, registeredId, storageInstance, type ClusterOrder, type Context } from '../context.ts';
+import {
+  computeInstance,
+  registeredId,
+  storageInstance,
+  type ClusterOrder,
+  type Context,
+} from '../context.ts';
 import { startedInstance, stepPaths } from '../prepared.ts';
 
 /** Shards and nodes as rows, in one transaction; they count as being created until the last step. */
@@ -20,7 +32,8 @@ export function recordNodes(order: ClusterOrder): Step<Services> {
       const recorder: Recorder = { context, order, cluster, accounts };
       const recorded = await services.catalog.database.write(async (sql) => {
         const shards: RecordedShard[] = [];
-        for (const index of order.prepared.shards.keys()) shards.push(await recordShard(recorder, sql, index + 1));
+        for (const index of order.prepared.shards.keys())
+          shards.push(await recordShard(recorder, sql, index + 1));
         const computeNodeIds = await recordComputeNodes(recorder, sql);
         return { shards, computeNodeIds };
       }, signal);

@@ -27,7 +27,8 @@ export function startStorageNode(
       const cluster = registeredId(context);
       const accounts = storageAccounts(await readClusterAccounts(services, cluster, signal));
       const instanceId = storageInstance(cluster, shard, node);
-      const groupName = order.paras.ha_mode === 'mgr' ? order.prepared.shards[shard - 1]?.groupName : undefined;
+      const groupName =
+        order.paras.ha_mode === 'mgr' ? order.prepared.shards[shard - 1]?.groupName : undefined;
       const view = await startInstance(
         services,
         {
