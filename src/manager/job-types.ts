@@ -6,6 +6,7 @@ import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
 import { setMachine } from '../missions/set-machine.ts';
+import { queries } from '../queries/all.ts';
 
 /** Every job type of this version; API, OpenAPI and command line derive from these two lists. */
 export const missions: readonly AnyMission<Services>[] = [
@@ -16,4 +17,4 @@ export const missions: readonly AnyMission<Services>[] = [
   deleteCluster,
 ];
 
-export const immediateJobs: readonly ImmediateJob<Services>[] = [];
+export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries];
