@@ -106,7 +106,7 @@ function writeStamp(stamp, wanted) {
  * @param {(file: number) => void} work
  */
 function whileLocked(work) {
-  const file = openSync(lockFile, 'a+');
+  const file = openLock();
   try {
     if (!flock(file, 0)) {
       say(
@@ -119,6 +119,17 @@ function whileLocked(work) {
     work(file);
   } finally {
     closeSync(file);
+  }
+}
+
+function openLock() {
+  try {
+    return openSync(lockFile, 'a+');
+  } catch (error) {
+    const reason = error instanceof Error ? error.message : String(error);
+    throw new BootstrapError(
+      `${root} has to be installed or compiled again, by a user who may write it: ${reason}`,
+    );
   }
 }
 

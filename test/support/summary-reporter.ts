@@ -1,6 +1,6 @@
 import type { Reporter, SerializedError, TestModule } from 'vitest/node';
 import { endProcess, leftFiles, leftProcesses, removeRunDirectory } from './leftovers.ts';
-import { currentTestRun } from './test-run.ts';
+import { abandonedRuns, currentTestRun, type TestRun } from './test-run.ts';
 
 interface Counts {
   passed: number;
@@ -9,17 +9,21 @@ interface Counts {
 }
 
 /** Engines that were told to stop get this long to do so. */
-const graceMs = 2000;
+const stopGraceMs = 2000;
 
 /**
  * Prints, as the last line of a run, `N passed, N failed` (and `, N skipped`). Every process and every file that tests
  * left behind counts as a failure, is named, and is removed.
  */
 export default class SummaryReporter implements Reporter {
+  async onTestRunStart(): Promise<void> {
+    for (const run of await abandonedRuns()) await removeLeftovers(run, 0);
+  }
+
   async onTestRunEnd(modules: readonly TestModule[], errors: readonly SerializedError[]): Promise<void> {
     const counts = countTests(modules);
     counts.failed += errors.length;
-    counts.failed += await cleanUp();
+    counts.failed += await removeLeftovers(currentTestRun(), stopGraceMs);
     if (counts.failed > 0) process.exitCode = 1;
     const skipped = counts.skipped === 0 ? '' : `, ${counts.skipped} skipped`;
     process.stdout.write(`\n${counts.passed} passed, ${counts.failed} failed${skipped}\n`);
@@ -43,8 +47,7 @@ function countTests(modules: readonly TestModule[]): Counts {
 }
 
 /** @returns how many things were left behind */
-async function cleanUp(): Promise<number> {
-  const run = currentTestRun();
+async function removeLeftovers(run: TestRun, graceMs: number): Promise<number> {
   const processes = await leftProcesses(run, graceMs);
   for (const left of processes) {
     process.stderr.write(`tests left process ${left.pid} behind: ${left.command}\n`);

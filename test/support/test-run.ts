@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
+import { existsSync } from 'node:fs';
+import { readdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
-import { basename, join } from 'node:path';
+import { basename, dirname, join } from 'node:path';
 
 /**
  * One run of vitest. Everything that its tests leave in the temporary directory lies in `directory`, and every process
@@ -18,10 +20,30 @@ const directoryVariable = 'KLUSTER_TEST_DIRECTORY';
 export const markerVariable = 'KLUSTER_TEST_RUN';
 
 const namePrefix = 'kluster-test-';
+/** The id of a run begins with the process id of its main process. */
+const runName = /^kluster-test-(\d+)\.[0-9a-f]+$/;
 
 /** Called once in the main process, before there are workers. */
 export function announceTestRun(): void {
-  process.env[directoryVariable] = join(tmpdir(), `${namePrefix}${randomBytes(4).toString('hex')}`);
+  process.env[directoryVariable] = join(
+    tmpdir(),
+    `${namePrefix}${process.pid}.${randomBytes(3).toString('hex')}`,
+  );
+}
+
+/** Runs whose main process was killed, so that nobody has looked for what they left. */
+export async function abandonedRuns(): Promise<TestRun[]> {
+  const parent = dirname(currentTestRun().directory);
+  const runs: TestRun[] = [];
+  for (const name of await readdir(parent)) {
+    const pid = runName.exec(name)?.[1];
+    if (pid !== undefined && !existsSync(`/proc/${pid}`)) runs.push(runIn(join(parent, name)));
+  }
+  return runs;
+}
+
+function runIn(directory: string): TestRun {
+  return { id: basename(directory).slice(namePrefix.length), directory };
 }
 
 /** The run that this process belongs to. */
@@ -29,5 +51,5 @@ export function currentTestRun(): TestRun {
   const directory = process.env[directoryVariable];
   if (directory === undefined)
     throw new Error(`${directoryVariable} is not set: run tests with this project's vitest.config.ts`);
-  return { id: basename(directory).slice(namePrefix.length), directory };
+  return runIn(directory);
 }

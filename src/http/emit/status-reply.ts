@@ -15,15 +15,9 @@ export function jobIdFrom(text: string): JobId | undefined {
 
 /** Clients wait while a job is `ongoing`, and take any other word for its end; so a queued job is ongoing as well. */
 function outcome(view: JobView, doneText: string): Pick<Reply, 'status' | 'errorCode' | 'errorInfo'> {
-  switch (view.status) {
-    case 'not_started':
-    case 'ongoing':
-      return { status: 'ongoing', errorCode: '0', errorInfo: '' };
-    case 'done':
-      return { status: 'done', errorCode: '0', errorInfo: doneText };
-    case 'failed':
-      return { status: 'failed', ...reasonOf(view.error) };
-  }
+  if (view.status === 'done') return { status: 'done', errorCode: '0', errorInfo: doneText };
+  if (view.status === 'failed') return { status: 'failed', ...reasonOf(view.error) };
+  return { status: 'ongoing', errorCode: '0', errorInfo: '' };
 }
 
 function reasonOf(error: JobError | null): Pick<Reply, 'errorCode' | 'errorInfo'> {

@@ -1,5 +1,9 @@
-import { execFile } from 'node:child_process';
+import { execFile, spawn } from 'node:child_process';
+import { once } from 'node:events';
 import { existsSync, readFileSync } from 'node:fs';
+import { mkdir } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { promisify } from 'node:util';
 import { expect, test } from 'vitest';
 
@@ -56,4 +60,16 @@ test('what tests leave behind fails the run, is named, and is removed', async ()
     expect(pid, command).toBeDefined();
     expect(isRunning(Number(pid)), command).toBe(false);
   }
+});
+
+test('what a killed run left behind is removed by the next one', async () => {
+  const { stdout } = await run(process.execPath, ['-p', 'process.pid']);
+  const pid = Number(stdout);
+  const abandoned = join(tmpdir(), `kluster-test-${pid}.abc123`);
+  await mkdir(abandoned);
+  const sleeper = spawn('sleep', ['63.5'], { cwd: abandoned, stdio: 'ignore' });
+  const ended = once(sleeper, 'exit');
+  const { status } = await vitest('clean');
+  expect({ status, isThere: existsSync(abandoned) }).toEqual({ status: 0, isThere: false });
+  expect(await ended).toEqual([null, 'SIGKILL']);
 });
