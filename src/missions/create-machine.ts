@@ -111,7 +111,7 @@ function surveyStep(paras: CreateMachineParas, agentPort: number): Step<Services
         },
         signal,
       );
-      return { agentPort, ...capacity, space };
+      return { agentPort, ...capacity, space: { ...space } };
     },
   };
 }
