@@ -1,7 +1,12 @@
 import { GtidSet } from '../core/gtid-set.ts';
 import { colonAddress, type StorageNode } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
-import { sameAddress, type NodeAnswer, type NodeObservation, type ShardObservation } from './shard-observation.ts';
+import {
+  sameAddress,
+  type NodeAnswer,
+  type NodeObservation,
+  type ShardObservation,
+} from './shard-observation.ts';
 
 interface Answered {
   readonly node: StorageNode;
@@ -103,7 +108,11 @@ function channelFault(node: StorageNode, answer: NodeAnswer, primary: StorageNod
   }
   if (channel.receiverRunning && channel.applierRunning) return null;
   if (channel.error !== null && !channel.applierRunning) {
-    return { state: 'replica_broken', reason: `replication on ${at} stopped: ${channel.error}`, action: null };
+    return {
+      state: 'replica_broken',
+      reason: `replication on ${at} stopped: ${channel.error}`,
+      action: null,
+    };
   }
   return {
     state: 'replica_stopped',
@@ -179,9 +188,7 @@ function movedPrimary(online: readonly Answered[]): Diagnosis | null {
 }
 
 function memberDown(present: readonly Answered[]): Diagnosis | null {
-  const down = present.find(
-    ({ answer }) => answer.groupState === 'OFFLINE' || answer.groupState === 'ERROR',
-  );
+  const down = present.find(({ answer }) => answer.groupState === 'OFFLINE' || answer.groupState === 'ERROR');
   if (down === undefined) return null;
   return {
     state: 'member_down',

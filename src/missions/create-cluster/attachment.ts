@@ -68,7 +68,9 @@ function shardStep(job: JobView, prepared: CreateClusterPrepared, part: JobPart)
   }));
   return {
     ...clusterKeys(job, prepared),
-    shard_ids: prepared.shards.map((shard, index) => ({ [shard.name]: String(recorded?.shardIds[index] ?? '') })),
+    shard_ids: prepared.shards.map((shard, index) => ({
+      [shard.name]: String(recorded?.shardIds[index] ?? ''),
+    })),
     shard_hosts: hosts.map(({ name, nodes }) => ({ [name]: hostList(nodes) })),
     storage_hosts: hostList(hosts.flatMap(({ nodes }) => nodes)),
     storage_id: String(job.id),

@@ -51,7 +51,12 @@ export async function freshShard(context: Context, order: ClusterOrder, shard: n
     const { port } = context.outputOf(stepPaths.storageNode(shard, index + 1), startedInstance);
     return { hostaddr: place.hostaddr, port, groupReplicationPort: port + groupPortOffset };
   });
-  if (planned === undefined || primary === undefined) throw new RangeError(`no shard ${String(shard)} in the plan`);
-  const { management, replication } = await readStorageAccounts(context.services, registeredId(context), context.signal);
+  if (planned === undefined || primary === undefined)
+    throw new RangeError(`no shard ${String(shard)} in the plan`);
+  const { management, replication } = await readStorageAccounts(
+    context.services,
+    registeredId(context),
+    context.signal,
+  );
   return { name: planned.name, members: [primary, ...replicas], management, replication };
 }

@@ -47,7 +47,9 @@ function installShard(order: ClusterOrder, shard: number): Group<Services> {
     parallel(
       'nodes',
       `start the nodes of ${key}`,
-      (planned?.nodes ?? []).map((place, index) => startStorageNode(order, place, { shard, node: index + 1 })),
+      (planned?.nodes ?? []).map((place, index) =>
+        startStorageNode(order, place, { shard, node: index + 1 }),
+      ),
     ),
     replicateShard(order, shard),
     proveShard(order, shard),

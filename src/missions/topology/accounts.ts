@@ -2,7 +2,12 @@ import type { Account, AccountPurpose } from '../../core/agent-protocol.ts';
 import { generatePassword } from '../../core/seal.ts';
 
 /** The accounts that the manager makes on every storage node of a cluster. */
-const storagePurposes = ['management', 'replication', 'compute', 'monitor'] as const satisfies AccountPurpose[];
+const storagePurposes = [
+  'management',
+  'replication',
+  'compute',
+  'monitor',
+] as const satisfies AccountPurpose[];
 
 export type StorageAccounts = Readonly<Record<(typeof storagePurposes)[number], Account>>;
 

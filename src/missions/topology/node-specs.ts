@@ -9,7 +9,12 @@ import type { StorageAccounts } from './accounts.ts';
 export const groupPortOffset = 2;
 
 export interface StorageSpecInput {
-  readonly place: { readonly hostaddr: string; readonly datadir: string; readonly logdir: string; readonly walLogDir: string };
+  readonly place: {
+    readonly hostaddr: string;
+    readonly datadir: string;
+    readonly logdir: string;
+    readonly walLogDir: string;
+  };
   readonly sizing: NodeSizing;
   readonly serverId: number;
   /** Absent unless ha_mode is mgr. */
