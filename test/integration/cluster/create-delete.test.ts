@@ -10,19 +10,21 @@ describe('create_cluster and delete_cluster', () => {
   });
   afterAll(() => installation.close());
 
-  it('makes an rbr cluster', async () => {
+  it.each(['rbr','mgr','no_rep'])('makes an %s cluster', async (mode) => {
     const t = Date.now();
-    const job = await installation.done('create_cluster', {
-      ha_mode: 'rbr',
+    const job = await installation.run('create_cluster', {
+      ha_mode: mode,
       shards: '1',
-      nodes: '3',
+      nodes: mode === 'no_rep' ? '1' : '3',
       comps: '1',
       dbcfg: '1',
     });
-    console.log(Date.now() - t, JSON.stringify(job.attachment));
-    for (const s of job.steps) console.log(s.path, s.started_at, s.ended_at, s.state);
+    console.log(Date.now() - t, job.status, job.error);
+    for (const s of job.steps) console.log(s.path, s.started_at, s.ended_at, s.state, s.reason);
+    console.log(JSON.stringify((await installation.client.status())));
+    const id = job.attachment?.['cluster_id'];
     const t2 = Date.now();
-    const d = await installation.run('delete_cluster', { cluster_id: 1 });
+    const d = await installation.run('delete_cluster', { cluster_id: id });
     console.log(Date.now() - t2, JSON.stringify(d.attachment), d.error);
     expect(job.status).toBe('done');
   });
