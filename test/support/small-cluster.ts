@@ -1,0 +1,190 @@
+import { writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { pino } from 'pino';
+import { startAgent } from '../../src/agent/agent.ts';
+import { Catalog } from '../../src/catalog/catalog.ts';
+import { clusterScope, type Credential } from '../../src/catalog/credentials.ts';
+import { AgentClients } from '../../src/client/agent.ts';
+import type { Account, InstanceView } from '../../src/core/agent-protocol.ts';
+import { instanceId, type ClusterId, type MachineId } from '../../src/core/ids.ts';
+import type { MachineType } from '../../src/core/model.ts';
+import { seal } from '../../src/core/seal.ts';
+import type { Services } from '../../src/jobs/services.ts';
+import { startMetadataServer } from './metadata-server.ts';
+import { scratchDirectory } from './scratch.ts';
+
+const secret = 'the secret of a test installation';
+const management: Credential = { user: 'kluster_management', password: 'Management-1-test' };
+const monitor: Credential = { user: 'kluster_monitor', password: 'Monitor-1-test' };
+
+/** A cluster of one storage node and one compute node, real processes, registered by hand. */
+export interface SmallCluster {
+  readonly services: Services;
+  readonly hostaddr: string;
+  readonly metadata: { readonly hostaddr: string; readonly port: number };
+  readonly clusterId: ClusterId;
+  readonly clusterName: string;
+  readonly storage: InstanceView;
+  readonly compute: InstanceView;
+  /** Ends the agent; the engines live on until `stop`. */
+  silenceAgent(): Promise<void>;
+  stop(): Promise<void>;
+}
+
+export interface SmallClusterPlace {
+  readonly hostaddr: string;
+  readonly agentPort: number;
+  readonly storagePort: number;
+  readonly computePort: number;
+}
+
+interface Registration {
+  readonly services: Services;
+  readonly place: SmallClusterPlace;
+  readonly instances: { readonly storage: InstanceView; readonly compute: InstanceView };
+}
+
+async function registerMachines(services: Services, place: SmallClusterPlace, directory: string) {
+  const { catalog } = services;
+  const insert = (machineType: MachineType, first: number): Promise<MachineId> =>
+    catalog.database.write((sql) =>
+      catalog.machines.insert(sql, {
+        hostaddr: place.hostaddr,
+        machineType,
+        agentPort: place.agentPort,
+        rackId: '0',
+        portRange: { first, last: first + 50 },
+        datadir: [directory],
+        logdir: [directory],
+        walLogDir: [directory],
+        compDatadir: [directory],
+        totalMemoryMb: 4096,
+        totalCpuCores: 2,
+      }),
+    );
+  return {
+    storage: await insert('storage', place.storagePort),
+    computer: await insert('computer', place.computePort),
+  };
+}
+
+async function registerCluster(
+  { services, place, instances }: Registration,
+  machines: { readonly storage: MachineId; readonly computer: MachineId },
+): Promise<{ readonly clusterId: ClusterId; readonly clusterName: string }> {
+  const { catalog } = services;
+  const clusterName = 'cluster_1659333382_000001';
+  const clusterId = await catalog.clusters.insert({ name: clusterName, nickName: 'shop', haMode: 'no_rep' });
+  await catalog.credentials.putMissing(clusterScope(clusterId), {
+    management,
+    monitor,
+    compute_superuser: management,
+  });
+  await catalog.database.write(async (sql) => {
+    const shardId = await catalog.shards.insert(sql, { clusterId, name: 'shard_1', fullsyncLevel: 0 });
+    await catalog.storageNodes.insert(sql, {
+      clusterId,
+      shardId,
+      machineId: machines.storage,
+      instanceId: instances.storage.instanceId,
+      hostaddr: place.hostaddr,
+      port: place.storagePort,
+      memberState: 'source',
+      status: 'active',
+      monitor,
+    });
+    await catalog.computeNodes.insert(sql, {
+      clusterId,
+      machineId: machines.computer,
+      instanceId: instances.compute.instanceId,
+      hostaddr: place.hostaddr,
+      port: place.computePort,
+      status: 'active',
+      application: { user: 'abc', password: 'abc' },
+    });
+  });
+  return { clusterId, clusterName };
+}
+
+async function makeInstances(services: Services, place: SmallClusterPlace, directory: string) {
+  const { hostaddr } = place;
+  const agent = services.agents.at({ hostaddr, port: place.agentPort });
+  const account = (purpose: Account['purpose'], credential: Credential): Account => ({
+    purpose,
+    ...credential,
+  });
+  const sealed = (accounts: readonly Account[]): string =>
+    seal(secret, 'agent-accounts', JSON.stringify(accounts));
+  const common = { hostaddr, datadir: directory, profile: 'small', labels: {} } as const;
+  const storage = agent.create(instanceId('shop-storage'), {
+    ...common,
+    engine: 'mysql',
+    port: place.storagePort,
+    groupReplicationPort: place.storagePort + 2,
+    logdir: directory,
+    walLogDir: directory,
+    serverId: 1,
+    sealedAccounts: sealed([account('management', management), account('monitor', monitor)]),
+  });
+  const compute = agent.create(instanceId('shop-compute'), {
+    ...common,
+    engine: 'postgres',
+    port: place.computePort,
+    sealedAccounts: sealed([account('management', management)]),
+  });
+  return { storage: await storage, compute: await compute };
+}
+
+/** Whoever starts it stops it. */
+export async function startSmallCluster(place: SmallClusterPlace): Promise<SmallCluster> {
+  const { hostaddr } = place;
+  const [server, stateDirectory, directory] = await Promise.all([
+    startMetadataServer(),
+    scratchDirectory(),
+    scratchDirectory(),
+  ]);
+  const secretFile = join(stateDirectory, 'secret');
+  await writeFile(secretFile, secret, { mode: 0o600 });
+  const database = await server.database();
+  const agent = await startAgent({ hostaddr, port: place.agentPort, stateDirectory, secretFile });
+  const services: Services = {
+    catalog: new Catalog(database, 'the key of a test catalog'),
+    agents: new AgentClients({ secret, epoch: () => Number(database.epoch) }),
+    logger: pino({ level: 'silent' }),
+    installationSecret: secret,
+  };
+  const metadata = { hostaddr: server.hostaddr, port: server.port };
+  const { catalog } = services;
+  await database.write(async (sql) => {
+    await catalog.metadataNodes.put(sql, metadata, monitor);
+    await catalog.metadataNodes.setPrimary(sql, metadata);
+  });
+  const machines = await registerMachines(services, place, directory);
+  const instances = await makeInstances(services, place, directory);
+  let silent = false;
+  const silenceAgent = async (): Promise<void> => {
+    if (silent) return;
+    silent = true;
+    await agent.close();
+  };
+  return {
+    services,
+    hostaddr,
+    metadata,
+    ...(await registerCluster({ services, place, instances }, machines)),
+    ...instances,
+    silenceAgent,
+    async stop() {
+      const last = silent
+        ? await startAgent({ hostaddr, port: place.agentPort, stateDirectory, secretFile })
+        : agent;
+      const client = services.agents.at({ hostaddr, port: place.agentPort });
+      await Promise.all([
+        client.remove(instances.storage.instanceId),
+        client.remove(instances.compute.instanceId),
+      ]);
+      await last.close();
+      await server.stop();
+    },
+  };
+}
