@@ -68,5 +68,5 @@ CREATE TABLE kluster_pending_removals (
 -- Numbers that are given out once and never again.
 CREATE TABLE kluster_sequences (
   name varchar(64) CHARACTER SET ascii NOT NULL PRIMARY KEY,
-  last_value bigint unsigned NOT NULL
+  newest bigint unsigned NOT NULL
 )
