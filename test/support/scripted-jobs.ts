@@ -1,12 +1,17 @@
 import { pino } from 'pino';
 import Type from 'typebox';
+import { afterAll, afterEach, beforeAll, beforeEach } from 'vitest';
 import type { MetadataDatabase } from '../../src/catalog/database.ts';
+import { firstRow, textOf, textOrNull } from '../../src/catalog/sql.ts';
+import { KlusterError } from '../../src/core/errors/kluster-error.ts';
 import type { JobId } from '../../src/core/ids.ts';
 import type { Json, JsonObject } from '../../src/core/json.ts';
 import { addressList, text } from '../../src/core/parameters/fields.ts';
 import { JobEngine, type JobEngineOptions } from '../../src/jobs/engine.ts';
+import type { JobEvent } from '../../src/jobs/job-event.ts';
 import { defineMission, type JobView } from '../../src/jobs/mission.ts';
 import type { PlanNode, Step, StepContext } from '../../src/jobs/plan.ts';
+import { startMetadataServer, type MetadataServer } from './metadata-server.ts';
 
 /** What the steps of test jobs did, in order. */
 export interface ScriptServices {
@@ -164,3 +169,100 @@ export async function startScriptedEngine(
   const ended = (job: JobId) => engine.waitFor(job, AbortSignal.timeout(20_000));
   return { engine, log, submit, ended, run: async (script, more) => ended(await submit(script, more)) };
 }
+
+/** A metadata server for the tests of one file, and engines on it that are stopped after each test. */
+export interface ScriptedSuite {
+  readonly server: MetadataServer;
+  readonly database: MetadataDatabase;
+  /** From now on engines work through these connections. */
+  use(database: MetadataDatabase): void;
+  start(
+    scripts: Readonly<Record<string, Script>>,
+    options?: Partial<JobEngineOptions<ScriptServices>>,
+  ): Promise<ScriptedEngine>;
+}
+
+class Suite implements ScriptedSuite {
+  #server: MetadataServer | undefined;
+  #database: MetadataDatabase | undefined;
+  #engines: ScriptedEngine[] = [];
+
+  get server(): MetadataServer {
+    if (this.#server === undefined) throw new Error('the metadata server has not been started');
+    return this.#server;
+  }
+
+  get database(): MetadataDatabase {
+    if (this.#database === undefined) throw new Error('the metadata database has not been made');
+    return this.#database;
+  }
+
+  use(database: MetadataDatabase): void {
+    this.#database = database;
+  }
+
+  async start(
+    scripts: Readonly<Record<string, Script>>,
+    options: Partial<JobEngineOptions<ScriptServices>> = {},
+  ): Promise<ScriptedEngine> {
+    const scripted = await startScriptedEngine(this.database, scripts, options);
+    this.#engines.push(scripted);
+    return scripted;
+  }
+
+  async open(): Promise<void> {
+    this.#server = await startMetadataServer();
+  }
+
+  async stopEngines(): Promise<void> {
+    await Promise.all(this.#engines.splice(0).map(({ engine }) => engine.stop()));
+  }
+
+  async close(): Promise<void> {
+    await this.#server?.stop();
+  }
+}
+
+/** Call it at the top of a test file: it registers the hooks. */
+export function scriptedSuite(options: { readonly databaseFor: 'file' | 'test' }): ScriptedSuite {
+  const suite = new Suite();
+  const makeDatabase = async () => suite.use(await suite.server.database());
+  beforeAll(async () => {
+    await suite.open();
+    if (options.databaseFor === 'file') await makeDatabase();
+  });
+  if (options.databaseFor === 'test') beforeEach(makeDatabase);
+  afterEach(() => suite.stopEngines());
+  afterAll(() => suite.close());
+  return suite;
+}
+
+/** State of each step by its path below the root. */
+export const statesOf = (view: JobView) =>
+  Object.fromEntries(view.steps.map(({ path, state }) => [path.slice(path.indexOf('/') + 1), state]));
+
+/** Every event of a job until it has ended. */
+export async function eventsOf({ engine }: ScriptedEngine, job: JobId, after = 0): Promise<JobEvent[]> {
+  const events: JobEvent[] = [];
+  for await (const event of engine.events(job, { after, signal: AbortSignal.timeout(10_000) }))
+    events.push(event);
+  return events;
+}
+
+/** The row that existing clients read. */
+export const publicRow = (database: MetadataDatabase, job: JobId) =>
+  database.read((sql) =>
+    firstRow(sql, 'SELECT * FROM cluster_general_job_log WHERE id = ?', [job], (row) => ({
+      jobType: textOf(row, 'job_type'),
+      status: textOf(row, 'status'),
+      userName: textOf(row, 'user_name'),
+      memo: JSON.parse(textOrNull(row, 'memo') ?? 'null') as unknown,
+      request: JSON.parse(textOf(row, 'job_info')) as unknown,
+      started: textOrNull(row, 'when_started'),
+      ended: textOrNull(row, 'when_ended'),
+    })),
+  );
+
+/** A step that fails for good. */
+export const failing = (message = 'no room') =>
+  step('bad', { run: () => Promise.reject(new KlusterError('storage_install_failed', message)) });

@@ -1,75 +1,20 @@
 import Type from 'typebox';
-import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from 'vitest';
-import type { MetadataDatabase } from '../../../src/catalog/database.ts';
-import { firstRow, textOf, textOrNull } from '../../../src/catalog/sql.ts';
+import { describe, expect, it } from 'vitest';
+import { textOf } from '../../../src/catalog/sql.ts';
 import { KlusterError } from '../../../src/core/errors/kluster-error.ts';
-import { jobId, type JobId } from '../../../src/core/ids.ts';
-import type { JobEngineOptions } from '../../../src/jobs/engine.ts';
-import type { JobEvent } from '../../../src/jobs/job-event.ts';
-import type { JobView } from '../../../src/jobs/mission.ts';
-import { parallel, pointOfNoReturn, serial } from '../../../src/jobs/plan.ts';
-import { startMetadataServer, type MetadataServer } from '../../support/metadata-server.ts';
+import { jobId } from '../../../src/core/ids.ts';
+import { parallel, serial } from '../../../src/jobs/plan.ts';
 import {
+  eventsOf,
+  failing,
   Gate,
-  startScriptedEngine,
+  publicRow,
+  scriptedSuite,
   step,
   type Script,
-  type ScriptedEngine,
-  type ScriptServices,
 } from '../../support/scripted-jobs.ts';
 
-let server: MetadataServer;
-let database: MetadataDatabase;
-let engines: ScriptedEngine[] = [];
-
-beforeAll(async () => {
-  server = await startMetadataServer();
-  database = await server.database();
-});
-afterAll(async () => {
-  await server?.stop();
-});
-beforeEach(() => {
-  engines = [];
-});
-afterEach(async () => {
-  await Promise.all(engines.map(({ engine }) => engine.stop()));
-});
-
-async function start(
-  scripts: Readonly<Record<string, Script>>,
-  options: Partial<JobEngineOptions<ScriptServices>> = {},
-): Promise<ScriptedEngine> {
-  const scripted = await startScriptedEngine(database, scripts, options);
-  engines.push(scripted);
-  return scripted;
-}
-
-const states = (view: JobView) =>
-  Object.fromEntries(view.steps.map(({ path, state }) => [path.slice(path.indexOf('/') + 1), state]));
-
-async function allEvents(scripted: ScriptedEngine, job: JobId, after = 0): Promise<JobEvent[]> {
-  const events: JobEvent[] = [];
-  const signal = AbortSignal.timeout(10_000);
-  for await (const event of scripted.engine.events(job, { after, signal })) events.push(event);
-  return events;
-}
-
-const publicRow = (job: JobId) =>
-  database.read((sql) =>
-    firstRow(sql, 'SELECT * FROM cluster_general_job_log WHERE id = ?', [job], (row) => ({
-      jobType: textOf(row, 'job_type'),
-      status: textOf(row, 'status'),
-      userName: textOf(row, 'user_name'),
-      memo: JSON.parse(textOrNull(row, 'memo') ?? 'null') as unknown,
-      request: JSON.parse(textOf(row, 'job_info')) as unknown,
-      started: textOrNull(row, 'when_started'),
-      ended: textOrNull(row, 'when_ended'),
-    })),
-  );
-
-const failing = (message = 'no room') =>
-  step('bad', { run: () => Promise.reject(new KlusterError('storage_install_failed', message)) });
+const suite = scriptedSuite({ databaseFor: 'file' });
 
 describe('a job that succeeds', () => {
   const scripts: Record<string, Script> = {
@@ -81,7 +26,7 @@ describe('a job that succeeds', () => {
   };
 
   it('runs its plan, stores the outputs, and ends done in the view and in the public row', async () => {
-    const scripted = await start(scripts);
+    const scripted = await suite.start(scripts);
     const view = await scripted.run('good');
     expect(view).toMatchObject({
       status: 'done',
@@ -98,7 +43,7 @@ describe('a job that succeeds', () => {
     ]);
     expect(scripted.log[0]).toBe('run one');
     expect(scripted.log[3]).toBe('run three');
-    expect(await publicRow(view.id)).toMatchObject({
+    expect(await publicRow(suite.database, view.id)).toMatchObject({
       jobType: 'scripted',
       status: 'done',
       userName: 'tester',
@@ -109,15 +54,15 @@ describe('a job that succeeds', () => {
   });
 
   it('is found again, equal in every part, by an engine that did not run it', async () => {
-    const view = await (await start(scripts)).run('good');
-    const other = await start(scripts);
+    const view = await (await suite.start(scripts)).run('good');
+    const other = await suite.start(scripts);
     expect(await other.engine.get(view.id)).toEqual(view);
     expect((await other.engine.list({ limit: 1 })).map(({ id }) => id)).toEqual([view.id]);
   });
 
   it('gives the same view object until something changes', async () => {
     const gate = new Gate();
-    const scripted = await start({
+    const scripted = await suite.start({
       waits: { plan: () => step('gated', { run: async ({ signal }) => (await gate.pass(signal), 'x') }) },
     });
     const job = await scripted.submit('waits');
@@ -132,7 +77,7 @@ describe('a job that succeeds', () => {
 
   it('tells its events completely and in order, live and afterwards', async () => {
     const gate = new Gate();
-    const scripted = await start({
+    const scripted = await suite.start({
       noted: {
         plan: () =>
           step('gated', {
@@ -145,7 +90,7 @@ describe('a job that succeeds', () => {
       },
     });
     const job = await scripted.submit('noted');
-    const live = allEvents(scripted, job);
+    const live = eventsOf(scripted, job);
     await gate.reached;
     gate.open();
     const events = await live;
@@ -155,13 +100,13 @@ describe('a job that succeeds', () => {
       return event.type === 'note' ? event.text : `${event.path} ${event.state}`;
     });
     expect(words).toEqual(['queued', 'forward', 'gated running', 'half way', 'gated done', 'ended']);
-    expect(await allEvents(scripted, job)).toEqual(events);
-    expect(await allEvents(scripted, job, 3)).toEqual(events.slice(3));
+    expect(await eventsOf(scripted, job)).toEqual(events);
+    expect(await eventsOf(scripted, job, 3)).toEqual(events.slice(3));
     expect((await scripted.engine.get(job))?.notes).toEqual(['half way']);
   });
 
   it('hands outputs on to later steps, checked against their schema', async () => {
-    const scripted = await start({
+    const scripted = await suite.start({
       reads: {
         prepare: () => Promise.resolve(['x']),
         plan: (prepared) =>
@@ -186,19 +131,19 @@ describe('a job that succeeds', () => {
 
   it('keeps an attachment of more than 64 KB whole', async () => {
     const big = 'x'.repeat(300_000);
-    const scripted = await start({ big: { plan: () => step('one'), attachment: () => ({ big }) } });
+    const scripted = await suite.start({ big: { plan: () => step('one'), attachment: () => ({ big }) } });
     const view = await scripted.run('big');
-    expect((await publicRow(view.id))?.memo).toMatchObject({ big });
+    expect((await publicRow(suite.database, view.id))?.memo).toMatchObject({ big });
   });
 
   it('reports a mission whose attachment cannot be made as any other', async () => {
     const attachment = () => {
       throw new Error('defect');
     };
-    const scripted = await start({ mute: { plan: () => step('one'), attachment } });
+    const scripted = await suite.start({ mute: { plan: () => step('one'), attachment } });
     const view = await scripted.run('mute');
     expect(view.status).toBe('done');
-    expect((await publicRow(view.id))?.memo).toEqual({ error_code: 0, error_info: 'OK' });
+    expect((await publicRow(suite.database, view.id))?.memo).toEqual({ error_code: 0, error_info: 'OK' });
   });
 });
 
@@ -206,7 +151,7 @@ describe('submission', () => {
   const scripts = { good: { plan: () => step('one') } };
 
   it('refuses unknown job types and bad parameters with every violation, and leaves no trace', async () => {
-    const scripted = await start(scripts);
+    const scripted = await suite.start(scripts);
     const before = await scripted.engine.list({ limit: 1 });
     const submission = { jobType: 'scripted', paras: {}, request: {}, userName: 'u' };
     await expect(scripted.engine.submit({ ...submission, jobType: 'nonsense' })).rejects.toMatchObject({
@@ -222,7 +167,7 @@ describe('submission', () => {
   });
 
   it('takes aliases and records the real name', async () => {
-    const scripted = await start(scripts);
+    const scripted = await suite.start(scripts);
     const paras = { script: 'good' };
     const job = await scripted.engine.submit({
       jobType: 'scripted_alias',
@@ -234,11 +179,11 @@ describe('submission', () => {
   });
 
   it('gives the same job for the same key and request, also at the same time and after a restart', async () => {
-    const scripted = await start(scripts);
+    const scripted = await suite.start(scripts);
     const key = { idempotencyKey: 'key 1' };
     const ids = await Promise.all(Array.from({ length: 8 }, () => scripted.submit('good', {}, key)));
     expect(new Set(ids).size).toBe(1);
-    const other = await start(scripts);
+    const other = await suite.start(scripts);
     expect(await other.submit('good', {}, key)).toBe(ids[0]);
     await expect(other.submit('good', { passwd: 'another' }, key)).rejects.toMatchObject({
       kind: 'idempotency_conflict',
@@ -249,14 +194,14 @@ describe('submission', () => {
   });
 
   it('is refused before the start and after the end of the engine', async () => {
-    const scripted = await start(scripts);
+    const scripted = await suite.start(scripts);
     await scripted.engine.stop();
     await expect(scripted.submit('good')).rejects.toMatchObject({ kind: 'not_leader' });
   });
 
   it('leaves the secrets of the parameters in no table', async () => {
     const secret = 'swordfish-4711';
-    const scripted = await start({
+    const scripted = await suite.start({
       leaky: {
         plan: () =>
           step('tells', {
@@ -277,7 +222,7 @@ describe('submission', () => {
 
 /** Names of the text columns of the whole database that contain the text. */
 async function tablesWith(needle: string): Promise<string[]> {
-  return await database.read(async (sql) => {
+  return await suite.database.read(async (sql) => {
     const columns = await sql.rows(
       `SELECT TABLE_NAME AS t, COLUMN_NAME AS c FROM information_schema.COLUMNS
        WHERE TABLE_SCHEMA = DATABASE() AND DATA_TYPE IN ('char', 'varchar', 'text', 'mediumtext', 'longtext', 'json')`,
@@ -301,7 +246,7 @@ describe('locks', () => {
   it('let jobs on different things run side by side and queue jobs on the same thing in order', async () => {
     const gates = [new Gate(), new Gate(), new Gate()];
     let number = 0;
-    const scripted = await start({
+    const scripted = await suite.start({
       gated: {
         plan: () =>
           step('gated', {
@@ -351,7 +296,7 @@ describe('locks', () => {
       running -= 1;
       return null;
     };
-    const scripted = await start({ busy: { plan: () => step('busy', { run }) } }, { concurrency: 2 });
+    const scripted = await suite.start({ busy: { plan: () => step('busy', { run }) } }, { concurrency: 2 });
     const jobs = await Promise.all(Array.from({ length: 6 }, () => scripted.submit('busy')));
     const views = await Promise.all(jobs.map((job) => scripted.ended(job)));
     expect(views.every(({ status }) => status === 'done')).toBe(true);
@@ -359,314 +304,9 @@ describe('locks', () => {
   });
 });
 
-describe('a step that fails', () => {
-  it('has every started step undone in reverse order, and names itself in the error of the job', async () => {
-    const scripted = await start({
-      fails: {
-        plan: () =>
-          serial('job', 'all', [
-            step('one'),
-            parallel('two', 'both', [step('a'), serial('row', 'row', [step('b'), step('c')])]),
-            step('silent', { noUndo: true }),
-            failing(),
-            step('never'),
-          ]),
-      },
-    });
-    const view = await scripted.run('fails');
-    expect(view).toMatchObject({
-      status: 'failed',
-      error: { kind: 'storage_install_failed', code: 70_093, message: 'step bad: no room' },
-    });
-    const undone = scripted.log.filter((line) => line.startsWith('undo'));
-    expect(undone[0]).toBe('undo bad');
-    expect(undone.at(-1)).toBe('undo one');
-    expect(undone.indexOf('undo c')).toBeLessThan(undone.indexOf('undo b'));
-    expect(undone).toHaveLength(5);
-    expect(scripted.log).not.toContain('run never');
-    expect(states(view)).toEqual({
-      one: 'undone',
-      'two/a': 'undone',
-      'two/row/b': 'undone',
-      'two/row/c': 'undone',
-      silent: 'done',
-      bad: 'undone',
-      never: 'skipped',
-    });
-    expect(view.steps.find(({ path }) => path === 'job/bad')?.reason).toBe('no room');
-    expect(await publicRow(view.id)).toMatchObject({
-      status: 'failed',
-      memo: { error_code: 70_093, error_info: 'step bad: no room' },
-    });
-  });
-
-  it('stops the steps beside it and waits for them before anything is undone', async () => {
-    const gate = new Gate();
-    const scripted = await start({
-      fails: {
-        plan: () =>
-          parallel('job', 'all', [
-            step('slow', {
-              run: async ({ signal, services }) => {
-                try {
-                  await gate.pass(signal);
-                } finally {
-                  await new Promise((resolve) => {
-                    setTimeout(resolve, 30);
-                  });
-                  services.log.push('slow has stopped');
-                }
-                return 'x';
-              },
-            }),
-            step('bad', {
-              run: async () => {
-                await gate.reached;
-                throw new KlusterError('agent_refused', 'refused');
-              },
-            }),
-          ]),
-      },
-    });
-    const view = await scripted.run('fails');
-    expect(view.error?.message).toBe('step bad: refused');
-    expect(scripted.log.slice(0, 3)).toEqual(['run slow', 'run bad', 'slow has stopped']);
-    expect(scripted.log.slice(3).toSorted()).toEqual(['undo bad', 'undo slow']);
-    expect(view.steps[0]?.reason).toContain('a step beside it failed');
-  });
-
-  it('is repeated while the fault passes, with its reason for those who watch', async () => {
-    let attempts = 0;
-    const retry = { attempts: 3, firstDelayMs: 5, maximumDelayMs: 10 };
-    const scripted = await start({
-      flaky: {
-        plan: () =>
-          step('flaky', {
-            retry,
-            run: ({ attempt }) => {
-              attempts += 1;
-              return attempts < 3
-                ? Promise.reject(new KlusterError('agent_unreachable', `no answer ${String(attempt)}`))
-                : Promise.resolve(attempt);
-            },
-          }),
-      },
-      stubborn: {
-        plan: () =>
-          step('stubborn', {
-            retry,
-            run: () => Promise.reject(new KlusterError('agent_unreachable', 'no answer')),
-          }),
-      },
-    });
-    const view = await scripted.run('flaky');
-    expect(view).toMatchObject({ status: 'done', steps: [{ attempt: 3, output: 3, reason: null }] });
-    const reasons = (await allEvents(scripted, view.id)).flatMap((event) =>
-      event.type === 'step' && event.reason !== null ? [event.reason] : [],
-    );
-    expect(reasons.some((reason) => /no answer 1; again in \d/.test(reason))).toBe(true);
-    const other = await scripted.run('stubborn');
-    expect(other).toMatchObject({
-      status: 'failed',
-      error: { kind: 'agent_unreachable' },
-      steps: [{ attempt: 3 }],
-    });
-  });
-
-  it('ends at its deadline, which names it', async () => {
-    const scripted = await start({
-      slow: {
-        plan: () =>
-          step('slow', {
-            deadlineMs: 20,
-            retry: { attempts: 1, firstDelayMs: 1, maximumDelayMs: 1 },
-            run: async ({ signal }) => (await new Gate().pass(signal), 'x'),
-          }),
-      },
-    });
-    const view = await scripted.run('slow');
-    expect(view.error).toMatchObject({ kind: 'step_deadline', code: 70_002 });
-    expect(view.error?.message).toContain('step "step slow" did not end within 20 ms');
-    expect(scripted.log).toEqual(['run slow', 'undo slow']);
-  });
-
-  it('is told of in the error of the job when its undo fails, and the rest is undone all the same', async () => {
-    const scripted = await start({
-      sticky: {
-        plan: () =>
-          serial('job', 'all', [
-            step('one'),
-            step('sticky', { undo: () => Promise.reject(new Error('disk is gone')) }),
-            failing(),
-          ]),
-      },
-    });
-    const view = await scripted.run('sticky');
-    expect(states(view)).toEqual({ one: 'undone', sticky: 'undo_failed', bad: 'undone' });
-    expect(view.error?.message).toBe('step bad: no room. Not undone: step sticky: disk is gone');
-  });
-
-  it('fails the job when its output is not JSON, or when prepare or plan fail', async () => {
-    const scripted = await start({
-      bad: { plan: () => step('dated', { run: () => Promise.resolve(new Date() as never) }) },
-      unprepared: {
-        prepare: () => Promise.reject(new KlusterError('cluster_not_found', 'no 7')),
-        plan: () => step('x'),
-      },
-      unplanned: { plan: () => serial('job', 'all', [step('x'), step('x')]) },
-    });
-    expect((await scripted.run('bad')).error?.message).toContain(
-      'output of step dated is an object of class Date',
-    );
-    expect(await scripted.run('unprepared')).toMatchObject({
-      error: { kind: 'cluster_not_found' },
-      steps: [],
-    });
-    expect((await scripted.run('unplanned')).error?.message).toContain('occurs twice');
-  });
-});
-
-describe('past the point of no return', () => {
-  const quick = { attempts: 4, firstDelayMs: 1, maximumDelayMs: 4, isPassing: () => true };
-
-  it('a failing step is repeated whatever its error, and the job goes forward', async () => {
-    let attempts = 0;
-    const scripted = await start(
-      {
-        forward: {
-          plan: () =>
-            serial('job', 'all', [
-              step('one'),
-              pointOfNoReturn,
-              step('two', {
-                run: () => {
-                  attempts += 1;
-                  return attempts < 4 ? Promise.reject(new Error('defect')) : Promise.resolve('x');
-                },
-              }),
-            ]),
-        },
-      },
-      { forwardOnlyRetry: quick },
-    );
-    expect(await scripted.run('forward')).toMatchObject({ status: 'done', steps: [{}, { attempt: 4 }] });
-    expect(scripted.log).not.toContain('undo one');
-  });
-
-  it('a job that gives up ends failed without undo, siblings finished, and can be retried', async () => {
-    let isBroken = true;
-    const scripted = await start(
-      {
-        broken: {
-          plan: () =>
-            serial('job', 'all', [
-              step('one'),
-              pointOfNoReturn,
-              parallel('rest', 'rest', [
-                step('two', {
-                  run: () => (isBroken ? Promise.reject(new Error('defect')) : Promise.resolve('x')),
-                }),
-                step('beside', {
-                  run: async () => {
-                    await new Promise((resolve) => {
-                      setTimeout(resolve, 30);
-                    });
-                    return 'x';
-                  },
-                }),
-              ]),
-            ]),
-        },
-      },
-      { forwardOnlyRetry: quick },
-    );
-    const view = await scripted.run('broken', { passwd: 'swordfish' });
-    expect(view.status).toBe('failed');
-    expect(states(view)).toEqual({ one: 'done', 'rest/two': 'failed', 'rest/beside': 'done' });
-    expect(scripted.log.filter((line) => line.startsWith('undo'))).toEqual([]);
-    isBroken = false;
-    const again = await scripted.engine.retry(view.id);
-    expect(await scripted.ended(again)).toMatchObject({
-      status: 'done',
-      retryOf: view.id,
-      paras: view.paras,
-    });
-    expect(await scripted.engine.retry(view.id)).toBe(again);
-    await expect(scripted.engine.retry(again)).rejects.toMatchObject({ kind: 'job_not_retryable' });
-  });
-
-  it('cancel is refused', async () => {
-    const gate = new Gate();
-    const scripted = await start({
-      past: {
-        plan: () =>
-          serial('job', 'all', [
-            pointOfNoReturn,
-            step('gated', { run: async ({ signal }) => (await gate.pass(signal), 'x') }),
-          ]),
-      },
-    });
-    const job = await scripted.submit('past');
-    await gate.reached;
-    expect((await scripted.engine.get(job))?.cancellable).toBe(false);
-    await expect(scripted.engine.cancel(job)).rejects.toMatchObject({ kind: 'job_not_cancellable' });
-    gate.open();
-    expect((await scripted.ended(job)).status).toBe('done');
-    await expect(scripted.engine.cancel(job)).rejects.toThrow('has ended');
-  });
-});
-
-describe('cancel', () => {
-  it('stops a running job, which undoes itself, and ends a queued one at once', async () => {
-    const gate = new Gate();
-    const scripted = await start({
-      gated: {
-        plan: () =>
-          serial('job', 'all', [
-            step('one'),
-            step('gated', { run: async ({ signal }) => (await gate.pass(signal), 'x') }),
-          ]),
-      },
-    });
-    const running = await scripted.submit('gated', { locks: ['a'] });
-    const queued = await scripted.submit('gated', { locks: ['a'] });
-    await gate.reached;
-    await scripted.engine.cancel(queued);
-    expect(await scripted.engine.get(queued)).toMatchObject({
-      status: 'failed',
-      phase: 'ended',
-      cancelRequested: true,
-      startedAt: null,
-      waitingFor: [],
-      error: { kind: 'job_cancelled' },
-    });
-    await Promise.all([scripted.engine.cancel(running), scripted.engine.cancel(running)]);
-    const view = await scripted.ended(running);
-    expect(view).toMatchObject({ status: 'failed', error: { kind: 'job_cancelled' }, cancelRequested: true });
-    expect(states(view)).toEqual({ one: 'undone', gated: 'undone' });
-    expect(scripted.log.slice(-2)).toEqual(['undo gated', 'undo one']);
-    await expect(scripted.engine.cancel(jobId(999_999))).rejects.toMatchObject({ kind: 'job_not_found' });
-  });
-
-  it('is refused while the job undoes itself', async () => {
-    const gate = new Gate();
-    const scripted = await start({
-      undoing: {
-        plan: () =>
-          serial('job', 'all', [step('one', { undo: async ({ signal }) => gate.pass(signal) }), failing()]),
-      },
-    });
-    const job = await scripted.submit('undoing');
-    await gate.reached;
-    await expect(scripted.engine.cancel(job)).rejects.toThrow('is being undone already');
-    gate.open();
-    expect((await scripted.ended(job)).error?.kind).toBe('storage_install_failed');
-  });
-});
-
 describe('the list', () => {
   it('gives the newest jobs first, by page, status and type', async () => {
-    const scripted = await start({ good: { plan: () => step('one') }, bad: { plan: () => failing() } });
+    const scripted = await suite.start({ good: { plan: () => step('one') }, bad: { plan: () => failing() } });
     const good = await scripted.run('good');
     const bad = await scripted.run('bad');
     const ids = async (filter: Parameters<typeof scripted.engine.list>[0]) =>
@@ -680,10 +320,10 @@ describe('the list', () => {
   });
 
   it('knows no job that does not exist', async () => {
-    const scripted = await start({});
+    const scripted = await suite.start({});
     const unknown = jobId(999_999);
     expect(await scripted.engine.get(unknown)).toBeUndefined();
     await expect(scripted.engine.retry(unknown)).rejects.toMatchObject({ kind: 'job_not_found' });
-    await expect(allEvents(scripted, unknown)).rejects.toMatchObject({ kind: 'job_not_found' });
+    await expect(eventsOf(scripted, unknown)).rejects.toMatchObject({ kind: 'job_not_found' });
   });
 });

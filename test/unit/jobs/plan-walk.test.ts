@@ -41,8 +41,9 @@ function orderedPairs(node: PlacedNode<Nothing>): readonly (readonly [string, st
   return [...within, ...between];
 }
 
-const tick = (turns: number) =>
-  Array.from({ length: turns }).reduce<Promise<void>>((before) => before.then(), Promise.resolve());
+async function tick(turns: number): Promise<void> {
+  for (let turn = 0; turn < turns; turn += 1) await Promise.resolve();
+}
 
 /** Walks a plan whose steps take some turns each, one of which may fail; tells what happened in order. */
 async function walk(placed: PlacedNode<Nothing>, turns: readonly number[], failing: string | undefined) {
