@@ -1,7 +1,7 @@
 import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
-import { startAgent } from '../../src/agent/agent.ts';
+import { startAgent, type Agent } from '../../src/agent/agent.ts';
 import { Catalog } from '../../src/catalog/catalog.ts';
 import { clusterScope, type Credential } from '../../src/catalog/credentials.ts';
 import { AgentClients } from '../../src/client/agent.ts';
@@ -16,6 +16,8 @@ import { scratchDirectory } from './scratch.ts';
 const secret = 'the secret of a test installation';
 const management: Credential = { user: 'kluster_management', password: 'Management-1-test' };
 const monitor: Credential = { user: 'kluster_monitor', password: 'Monitor-1-test' };
+
+const instanceIds = { storage: instanceId('shop-storage'), compute: instanceId('shop-compute') };
 
 /** A cluster of one storage node and one compute node, real processes, registered by hand. */
 export interface SmallCluster {
@@ -91,6 +93,7 @@ async function registerCluster(
       port: place.storagePort,
       memberState: 'source',
       status: 'active',
+      memoryMb: 256,
       monitor,
     });
     await catalog.computeNodes.insert(sql, {
@@ -100,6 +103,7 @@ async function registerCluster(
       hostaddr: place.hostaddr,
       port: place.computePort,
       status: 'active',
+      memoryMb: 256,
       application: { user: 'abc', password: 'abc' },
     });
   });
@@ -116,7 +120,7 @@ async function makeInstances(services: Services, place: SmallClusterPlace, direc
   const sealed = (accounts: readonly Account[]): string =>
     seal(secret, 'agent-accounts', JSON.stringify(accounts));
   const common = { hostaddr, datadir: directory, profile: 'small', labels: {} } as const;
-  const storage = agent.create(instanceId('shop-storage'), {
+  const storage = agent.create(instanceIds.storage, {
     ...common,
     engine: 'mysql',
     port: place.storagePort,
@@ -126,7 +130,7 @@ async function makeInstances(services: Services, place: SmallClusterPlace, direc
     serverId: 1,
     sealedAccounts: sealed([account('management', management), account('monitor', monitor)]),
   });
-  const compute = agent.create(instanceId('shop-compute'), {
+  const compute = agent.create(instanceIds.compute, {
     ...common,
     engine: 'postgres',
     port: place.computePort,
@@ -135,23 +139,34 @@ async function makeInstances(services: Services, place: SmallClusterPlace, direc
   return { storage: await storage, compute: await compute };
 }
 
-/** Whoever starts it stops it. */
-export async function startSmallCluster(place: SmallClusterPlace): Promise<SmallCluster> {
+type Cleanup = () => Promise<unknown>;
+
+async function cleanUp(cleanups: readonly Cleanup[]): Promise<void> {
+  for (const cleanup of cleanups.toReversed()) await cleanup();
+}
+
+async function build(place: SmallClusterPlace, cleanups: Cleanup[]): Promise<SmallCluster> {
   const { hostaddr } = place;
-  const [server, stateDirectory, directory] = await Promise.all([
-    startMetadataServer(),
-    scratchDirectory(),
-    scratchDirectory(),
-  ]);
+  const [stateDirectory, directory] = [await scratchDirectory(), await scratchDirectory()];
   const secretFile = join(stateDirectory, 'secret');
   await writeFile(secretFile, secret, { mode: 0o600 });
+  const server = await startMetadataServer();
+  cleanups.push(() => server.stop());
   const database = await server.database();
-  const agent = await startAgent({ hostaddr, port: place.agentPort, stateDirectory, secretFile });
+  const startThisAgent = (): Promise<Agent> =>
+    startAgent({ hostaddr, port: place.agentPort, stateDirectory, secretFile });
+  let agent: Agent | undefined = await startThisAgent();
+  const silenceAgent = async (): Promise<void> => {
+    await agent?.close();
+    agent = undefined;
+  };
+  cleanups.push(silenceAgent);
   const services: Services = {
     catalog: new Catalog(database, 'the key of a test catalog'),
     agents: new AgentClients({ secret, epoch: () => Number(database.epoch) }),
     logger: pino({ level: 'silent' }),
     installationSecret: secret,
+    liveness: { isOnline: () => agent !== undefined },
   };
   const metadata = { hostaddr: server.hostaddr, port: server.port };
   const { catalog } = services;
@@ -160,31 +175,31 @@ export async function startSmallCluster(place: SmallClusterPlace): Promise<Small
     await catalog.metadataNodes.setPrimary(sql, metadata);
   });
   const machines = await registerMachines(services, place, directory);
+  cleanups.push(async () => {
+    agent ??= await startThisAgent();
+    const client = services.agents.at({ hostaddr, port: place.agentPort });
+    await Promise.all(Object.values(instanceIds).map((id) => client.remove(id)));
+  });
   const instances = await makeInstances(services, place, directory);
-  let silent = false;
-  const silenceAgent = async (): Promise<void> => {
-    if (silent) return;
-    silent = true;
-    await agent.close();
-  };
+  const cluster = await registerCluster({ services, place, instances }, machines);
   return {
     services,
     hostaddr,
     metadata,
-    ...(await registerCluster({ services, place, instances }, machines)),
+    ...cluster,
     ...instances,
     silenceAgent,
-    async stop() {
-      const last = silent
-        ? await startAgent({ hostaddr, port: place.agentPort, stateDirectory, secretFile })
-        : agent;
-      const client = services.agents.at({ hostaddr, port: place.agentPort });
-      await Promise.all([
-        client.remove(instances.storage.instanceId),
-        client.remove(instances.compute.instanceId),
-      ]);
-      await last.close();
-      await server.stop();
-    },
+    stop: () => cleanUp(cleanups),
   };
+}
+
+/** Whoever starts it stops it. */
+export async function startSmallCluster(place: SmallClusterPlace): Promise<SmallCluster> {
+  const cleanups: Cleanup[] = [];
+  try {
+    return await build(place, cleanups);
+  } catch (error) {
+    await cleanUp(cleanups);
+    throw error;
+  }
 }
