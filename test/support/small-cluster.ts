@@ -14,7 +14,7 @@ import { startMetadataServer } from './metadata-server.ts';
 import { scratchDirectory } from './scratch.ts';
 
 const secret = 'the secret of a test installation';
-const management: Credential = { user: 'kluster_management', password: 'Management-1-test' };
+export const management: Credential = { user: 'kluster_management', password: 'Management-1-test' };
 const monitor: Credential = { user: 'kluster_monitor', password: 'Monitor-1-test' };
 
 const instanceIds = { storage: instanceId('shop-storage'), compute: instanceId('shop-compute') };
@@ -125,6 +125,8 @@ async function makeInstances(services: Services, place: SmallClusterPlace, direc
     engine: 'mysql',
     port: place.storagePort,
     groupReplicationPort: place.storagePort + 2,
+    // So that a test can make it a group of one.
+    groupName: 'aaaaaaaa-0000-4000-8000-000000000001',
     logdir: directory,
     walLogDir: directory,
     serverId: 1,

@@ -1,14 +1,17 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { Json } from '../../../src/core/json.ts';
+import { withMysql } from '../../../src/engines/mysql/connection.ts';
+import { bootstrapGroup, leaveGroup, prepareMember } from '../../../src/engines/mysql/group.ts';
 import { answerImmediately } from '../../../src/http/immediate.ts';
 import { queries } from '../../../src/queries/all.ts';
 import { countJobs } from '../../../src/queries/count-jobs.ts';
 import { LiveTopology } from '../../../src/queries/topology.ts';
-import { startSmallCluster, type SmallCluster } from '../../support/small-cluster.ts';
+import { management, startSmallCluster, type SmallCluster } from '../../support/small-cluster.ts';
 
 let cluster: SmallCluster;
 let topology: LiveTopology;
-const place = { hostaddr: '127.0.5.10', agentPort: 25_602, storagePort: 25_611, computePort: 25_681 };
+// Group replication takes only an address that an interface has, and of 127.0.0.0/8 lo has this one.
+const place = { hostaddr: '127.0.0.1', agentPort: 25_602, storagePort: 25_611, computePort: 25_681 };
 const signal = new AbortController().signal;
 
 beforeAll(async () => {
@@ -116,7 +119,7 @@ describe('get_variable', () => {
   it.each([
     ['no such variable', { ...storageAddress, variable: "x' OR '1'='1" }, /has no variable/],
     ['no such setting', { ...computeAddress, variable: 'no_such_thing' }, /has no variable/],
-    ['no such node', { hostaddr: place.hostaddr, port: '25999', variable: 'port' }, /127\.0\.5\.10:25999/],
+    ['no such node', { hostaddr: place.hostaddr, port: '25999', variable: 'port' }, /127\.0\.0\.1:25999/],
   ])('says with code 70108 that there is %s', async (_what, paras, reason) => {
     const failure = await ask('get_variable', paras).catch((error: unknown) => error);
     expect(failure).toMatchObject({
@@ -191,6 +194,34 @@ describe('status', () => {
       expect(await topology.clusters(signal)).toHaveLength(2);
     } finally {
       await catalog.clusters.removeByName('cluster_1_000002');
+    }
+  });
+
+  it('believes a group rather than the catalog about who is the primary', async () => {
+    const { catalog } = cluster.services;
+    const { hostaddr, storagePort: port } = place;
+    await catalog.database.write(async (sql) => {
+      await sql.execute("UPDATE db_clusters SET ha_mode = 'mgr'");
+      await sql.execute("UPDATE shard_nodes SET member_state = 'replica'");
+    });
+    const role = async (): Promise<unknown> => {
+      const { shards } = await topology.cluster('shop', signal);
+      return shards[0]?.nodes[0]?.role;
+    };
+    try {
+      // No group yet: nobody can tell, and the catalog's word stands.
+      expect(await role()).toBe('replica');
+      await withMysql({ hostaddr, port, ...management }, signal, async (session) => {
+        await prepareMember(session, { seeds: [{ hostaddr, port: port + 2 }], recovery: management });
+        await bootstrapGroup(session);
+      });
+      await expect.poll(role, { timeout: 20_000 }).toBe('source');
+    } finally {
+      await withMysql({ hostaddr, port, ...management }, signal, leaveGroup);
+      await catalog.database.write(async (sql) => {
+        await sql.execute("UPDATE db_clusters SET ha_mode = 'no_rep'");
+        await sql.execute("UPDATE shard_nodes SET member_state = 'source'");
+      });
     }
   });
 
