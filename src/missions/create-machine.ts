@@ -111,7 +111,8 @@ function surveyStep(paras: CreateMachineParas, agentPort: number): Step<Services
         },
         signal,
       );
-      return { agentPort, ...capacity, space };
+      const seen: Type.Static<typeof survey> = { agentPort, ...capacity, space };
+      return seen;
     },
   };
 }
