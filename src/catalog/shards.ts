@@ -2,7 +2,7 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
 import { clusterId, shardId, type ClusterId, type ShardId } from '../core/ids.ts';
 import type { Shard } from '../core/model.ts';
 import { oneOf } from './columns.ts';
-import { firstRow, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
+import { firstRow, numberOf, textOf, type Sql, type SqlChange, type SqlRow } from './sql.ts';
 
 export interface NewShard {
   readonly clusterId: ClusterId;
@@ -61,7 +61,7 @@ export class Shards {
   }
 
   async setFullsyncLevel(sql: Sql, id: ShardId, level: number): Promise<void> {
-    await this.change(sql, id, () => sql.execute('UPDATE shards SET sync_num = ? WHERE id = ?', [level, id]));
+    requireFound(await sql.execute('UPDATE shards SET sync_num = ? WHERE id = ?', [level, id]), id);
   }
 
   degradeSetting(sql: Sql, id: ShardId): Promise<DegradeSetting | undefined> {
@@ -78,31 +78,25 @@ export class Shards {
 
   async setDegradeSetting(sql: Sql, id: ShardId, setting: DegradeSetting): Promise<void> {
     const { enabled, afterSeconds } = setting;
-    await this.change(sql, id, () =>
-      sql.execute('UPDATE shards SET degrade_conf_state = ?, degrade_conf_time = ? WHERE id = ?', [
-        enabled ? 'ON' : 'OFF',
-        afterSeconds,
-        id,
-      ]),
+    const change = await sql.execute(
+      'UPDATE shards SET degrade_conf_state = ?, degrade_conf_time = ? WHERE id = ?',
+      [enabled ? 'ON' : 'OFF', afterSeconds, id],
     );
+    requireFound(change, id);
   }
 
   /** Whether acknowledgements are lowered at this moment. */
   async setDegraded(sql: Sql, id: ShardId, degraded: boolean): Promise<void> {
-    await this.change(sql, id, () =>
-      sql.execute('UPDATE shards SET degrade_run_state = ? WHERE id = ?', [degraded ? 'ON' : 'OFF', id]),
-    );
+    const state = degraded ? 'ON' : 'OFF';
+    requireFound(await sql.execute('UPDATE shards SET degrade_run_state = ? WHERE id = ?', [state, id]), id);
   }
 
   /** Its nodes must have been removed. Nothing happens when there is no such shard (any more). */
   async remove(sql: Sql, id: ShardId): Promise<void> {
     await sql.execute('DELETE FROM shards WHERE id = ?', [id]);
   }
+}
 
-  private async change(sql: Sql, id: ShardId, statement: () => ReturnType<Sql['execute']>): Promise<void> {
-    const { affectedRows } = await statement();
-    if (affectedRows === 0) {
-      throw new KlusterError('metadata', `shard ${String(id)} is not in the catalog`);
-    }
-  }
+function requireFound({ affectedRows }: SqlChange, id: ShardId): void {
+  if (affectedRows === 0) throw new KlusterError('metadata', `shard ${String(id)} is not in the catalog`);
 }

@@ -45,12 +45,13 @@ export interface JobEngineOptions<Services> {
   readonly faultPoint?: FaultPoint;
   /** For steps past the point of no return. */
   readonly forwardOnlyRetry?: RetryPolicy;
+  /** How often to look for jobs whose submission was committed although its answer was lost. Default 15 s. */
+  readonly safetyPollMs?: number;
 }
 
 const defaultConcurrency = 32;
 const endedViewsKept = 1000;
-/** Looks for jobs whose submission was committed although its answer was lost. */
-const safetyPollMs = 15_000;
+const defaultSafetyPollMs = 15_000;
 /** How long `stop` waits for running steps; a little longer than a step's own notice period. */
 const stopDeadlineMs = 12_000;
 /** Between looks at an unfinished job that the scheduler does not hold yet. */
@@ -101,7 +102,7 @@ export class JobEngine<Services> {
     }
     await this.#adoptUnknown();
     this.#started = true;
-    this.#poll = setInterval(() => this.#pollSafely(), safetyPollMs);
+    this.#poll = setInterval(() => this.#pollSafely(), this.#options.safetyPollMs ?? defaultSafetyPollMs);
     this.#poll.unref();
   }
 

@@ -10,7 +10,7 @@ import { plainJson } from './plain-json.ts';
 import { walkBackward, walkForward } from './plan-walk.ts';
 import { repeat } from './repeat.ts';
 import { defaultRetry } from './retry.ts';
-import { StepRunner, type RunningJob } from './step-runner.ts';
+import { StepRunner, undoable, type RunningJob } from './step-runner.ts';
 
 /** For one attempt of `prepare`, which reads and decides. */
 const prepareDeadlineMs = 60_000;
@@ -199,9 +199,7 @@ export class JobRun<Services> {
     }
     const known = new Set(plan === undefined ? [] : stepsOf(plan).map(({ path }) => path));
     for (const { path, state } of this.#job.state.steps) {
-      const mayHaveLeft =
-        state === 'running' || state === 'done' || state === 'failed' || state === 'undoing';
-      if (mayHaveLeft && !known.has(path)) this.#job.state.stepUndoFailed(path, reason);
+      if (undoable.has(state) && !known.has(path)) this.#job.state.stepUndoFailed(path, reason);
     }
     if (plan !== undefined) await walkBackward(plan, (step) => this.#steps.undo(step));
   }

@@ -6,6 +6,7 @@ import { runBounded } from './deadline.ts';
 import { isStaleEpoch, type JobEnvironment } from './environment.ts';
 import type { JobRecorder } from './job-recorder.ts';
 import type { JobState } from './job-state.ts';
+import type { StepState } from './mission.ts';
 import type { PlacedStep } from './placed-plan.ts';
 import type { RetryPolicy, StepContext } from './plan.ts';
 import { plainJson } from './plain-json.ts';
@@ -25,6 +26,9 @@ function errorOfStep(title: string, thrown: unknown): KlusterError {
   const { code, violations } = error;
   return new KlusterError(error.kind, `${title}: ${error.message}`, { cause: thrown, code, violations });
 }
+
+/** States of a step that may have left something: it was started and is not undone. */
+export const undoable: ReadonlySet<StepState> = new Set(['running', 'done', 'failed', 'undoing'] as const);
 
 /** Runs and undoes the single steps of one job, and stores what becomes of them. */
 export class StepRunner<Services> {
@@ -91,8 +95,9 @@ export class StepRunner<Services> {
   async undo({ path, step }: PlacedStep<Services>): Promise<void> {
     const { state, recorder } = this.#job;
     const { stopping } = this.#environment;
-    const { state: stepState, output } = state.step(path);
-    const isStarted = !['waiting', 'skipped', 'undone', 'undo_failed'].includes(stepState);
+    const before = state.findStep(path);
+    // A plan of another version may have steps that were never stored, hence never started.
+    const isStarted = before !== undefined && undoable.has(before.state);
     if (!isStarted || step.undo === undefined) return;
     let number = 0;
     const attempt = async () => {
@@ -102,7 +107,7 @@ export class StepRunner<Services> {
         what: `undoing ${JSON.stringify(step.title)}`,
         deadlineMs: step.deadlineMs,
         signal: stopping,
-        run: async (scope) => step.undo?.(this.context(path, number, scope), output),
+        run: async (scope) => step.undo?.(this.context(path, number, scope), before.output),
       });
       this.#fault(path, 'undo-after-run');
     };

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmod, chown, cp, mkdir, mkdtemp, open, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -97,7 +97,6 @@ async function freePort(hostaddr: string): Promise<number> {
 
 async function giveTree(directory: string, owner: EngineUser): Promise<void> {
   if (process.getuid?.() !== 0) return;
-  const { readdir } = await import('node:fs/promises');
   const names = await readdir(directory, { recursive: true });
   await Promise.all(
     [directory, ...names.map((name) => join(directory, name))].map((path) =>

@@ -61,7 +61,3 @@ CREATE TABLE kluster_job_locks (
   PRIMARY KEY (lock_name, job_id),
   KEY job_id (job_id)
 ) ENGINE = InnoDB DEFAULT CHARSET = utf8mb4;
-
--- next
--- The memo carries whole attachments and job_info whole requests; TEXT would cut them at 64 KiB.
-ALTER TABLE cluster_general_job_log MODIFY memo LONGTEXT, MODIFY job_info LONGTEXT;
