@@ -1,5 +1,5 @@
-import { immediateChanges, missions } from '../missions/registry.ts';
+import { immediateJobs, missions } from '../manager/job-types.ts';
 import type { JobCommand } from './job-flags.ts';
 
 /** Every job type of this version, as the command line offers it. */
-export const jobCommands: readonly JobCommand[] = [...missions, ...immediateChanges];
+export const jobCommands: readonly JobCommand[] = [...missions, ...immediateJobs];
