@@ -24,6 +24,8 @@ export async function readSemiSync(session: SqlSession): Promise<SemiSyncState> 
 
 /** From now on a commit on this server returns only after `acknowledgements` replicas have it in their relay logs. */
 export async function requireAcknowledgements(session: SqlSession, acknowledgements: number): Promise<void> {
-  await session.execute('SET PERSIST rpl_semi_sync_source_wait_for_replica_count = ?', [acknowledgements]);
+  await session.execute('SET PERSIST rpl_semi_sync_source_wait_for_replica_count = CAST(? AS UNSIGNED)', [
+    acknowledgements,
+  ]);
   await session.execute('SET PERSIST rpl_semi_sync_source_enabled = ON');
 }
