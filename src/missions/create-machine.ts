@@ -110,7 +110,8 @@ function surveyStep(paras: CreateMachineParas): Step<Services> {
         },
         signal,
       );
-      return { agentPort, ...capacity, space: { ...space } };
+      const seen: Type.Static<typeof survey> = { agentPort: address.port, ...capacity, space };
+      return seen;
     },
   };
 }
