@@ -10,7 +10,7 @@ describe('create_cluster and delete_cluster', () => {
   });
   afterAll(() => installation.close());
 
-  it.each(['rbr','mgr','no_rep'])('makes an %s cluster', async (mode) => {
+  it.each(['mgr','no_rep'])('makes an %s cluster', async (mode) => {
     const t = Date.now();
     const job = await installation.run('create_cluster', {
       ha_mode: mode,
