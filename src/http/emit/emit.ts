@@ -16,7 +16,7 @@ export const emitPath = '/HttpService/Emit';
 
 const noContext: ReplyContext = { jobId: '', jobType: '' };
 
-export function sendReply(reply: FastifyReply, text: string): void {
+function sendReply(reply: FastifyReply, text: string): void {
   reply.code(200).header('content-type', 'application/json; charset=utf-8').send(text);
 }
 

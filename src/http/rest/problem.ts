@@ -53,7 +53,7 @@ export function restError(thrown: unknown): KlusterError {
   return fromFramework(thrown) ?? toKlusterError(thrown);
 }
 
-export function problemOf(error: KlusterError, requestId: string): ProblemJson {
+function problemOf(error: KlusterError, requestId: string): ProblemJson {
   return {
     type: `urn:kluster:error:${error.kind}`,
     title: errorCatalogue[error.kind].meaning,
