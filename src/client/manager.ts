@@ -148,10 +148,11 @@ export class ManagerClient {
     const silence = new AbortController();
     const timer = setTimeout(() => silence.abort(new Error('the event stream fell silent')), silenceMs);
     const path = `/jobs/${String(id)}/events`;
+    const stop = AbortSignal.any([signal, silence.signal]);
     try {
       const response = await this.fetch(
         { method: 'GET', path, headers: { 'last-event-id': String(after) } },
-        AbortSignal.any([signal, silence.signal]),
+        stop,
       );
       if (!response.ok) throw problemError(this.url, response.status, await response.text());
       if (response.body === null) throw this.unreachable('the event stream is empty');
@@ -162,6 +163,8 @@ export class ManagerClient {
             controller.enqueue(chunk);
           },
         }),
+        // Here as well as for fetch, which forgets its signal when the request is garbage-collected (Node 20).
+        { signal: stop },
       );
       for await (const { data } of streamEventsOf(body)) yield JSON.parse(data) as JobEventJson;
     } catch (error) {

@@ -113,7 +113,7 @@ function summary(
     const id = `--cluster ${cluster.nick_name} --shard ${String(shard.shard_id)}`;
     lines.push(
       ['shard', `${program} connect ${id}`],
-      ['', `mysql -h ${primary.hostaddr} -P ${String(primary.port)} -u kluster -p`],
+      ['', `mysql -h ${primary.hostaddr} -P ${String(primary.port)} -u kluster_management -p`],
     );
   }
   lines.push(['logs', `${logFileOf(home, 'manager')}  ${logFileOf(home, 'agent')}`]);
