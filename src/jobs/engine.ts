@@ -8,13 +8,13 @@ import {
   requestOf,
   unfinishedJobs,
 } from '../catalog/jobs.ts';
-import type { JobFilter } from '../catalog/jobs.ts';
 import type { StoredJob } from '../catalog/job-records.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { JobId } from '../core/ids.ts';
 import type { Json } from '../core/json.ts';
 import { unseal } from '../core/seal.ts';
 import { sleep } from './deadline.ts';
+import type { JobDirectory, JobEventOptions, JobQuery, JobSubmission } from './directory.ts';
 import { EndedViews } from './ended-views.ts';
 import { isStaleEpoch, type JobEnvironment } from './environment.ts';
 import { faultPointsOf, type FaultPoint } from './fault-points.ts';
@@ -27,7 +27,8 @@ import { MissionRegistry } from './mission-registry.ts';
 import type { RetryPolicy } from './plan.ts';
 import { forwardOnlyRetry } from './retry.ts';
 import { Scheduler } from './scheduler.ts';
-import { submitJob, type Submission } from './submission.ts';
+import { submitJob } from './submission.ts';
+import { sharedAbort } from './shared-abort.ts';
 
 export interface JobEngineOptions<Services> {
   /** Open, and in office before `start`. */
@@ -60,15 +61,15 @@ const eventPage = 500;
 const loadBatch = 100;
 
 /** The job engine of one manager: takes requests, runs their plans to the end, tells what they do. */
-export class JobEngine<Services> {
+export class JobEngine<Services> implements JobDirectory {
   readonly #options: JobEngineOptions<Services>;
   readonly #missions: MissionRegistry<Services>;
   readonly #environment: JobEnvironment<Services>;
   readonly #scheduler: Scheduler<Services>;
   readonly #ended = new EndedViews(endedViewsKept);
   readonly #submissions = new KeyedMutex();
-  readonly #stopping = new AbortController();
-  readonly #closed = new AbortController();
+  readonly #stopping = sharedAbort();
+  readonly #closed = sharedAbort();
   #started = false;
   #poll: NodeJS.Timeout | undefined;
 
@@ -126,7 +127,7 @@ export class JobEngine<Services> {
    * Makes a request a job. Throws `unknown_job_type`, `invalid_parameters` with every violation, `idempotency_conflict`,
    * `not_leader`, `metadata`; nothing was changed then.
    */
-  async submit(submission: Submission): Promise<JobId> {
+  async submit(submission: JobSubmission): Promise<JobId> {
     this.#requireOffice();
     const mission = this.#missions.get(submission.jobType);
     const submit = async () => {
@@ -151,7 +152,7 @@ export class JobEngine<Services> {
   }
 
   /** Newest first. */
-  async list(filter: JobFilter): Promise<readonly JobView[]> {
+  async list(filter: JobQuery): Promise<readonly JobView[]> {
     const ids = await this.#options.database.read((sql) => listJobs(sql, filter));
     const loaded = await this.#loadViews(ids.filter((id) => this.#viewInMemory(id) === undefined));
     return ids.flatMap((id) => this.#viewInMemory(id) ?? loaded.get(id) ?? []);
@@ -184,10 +185,7 @@ export class JobEngine<Services> {
   }
 
   /** Everything that happened to the job after the given event, then what happens, until the job has ended. */
-  async *events(
-    id: JobId,
-    { after = 0, signal }: { readonly after?: number; readonly signal: AbortSignal },
-  ): AsyncGenerator<JobEvent, void> {
+  async *events(id: JobId, { after = 0, signal }: JobEventOptions): AsyncGenerator<JobEvent, void> {
     await this.#existing(id);
     let sequence = after;
     while (!signal.aborted) {
@@ -257,7 +255,7 @@ export class JobEngine<Services> {
     return view === undefined || view.status === 'failed' ? undefined : latest;
   }
 
-  async #submissionOf(id: JobId): Promise<Submission> {
+  async #submissionOf(id: JobId): Promise<JobSubmission> {
     const [job] = await this.#load([id]);
     if (job === undefined) throw new KlusterError('job_not_found', `there is no job with id ${String(id)}`);
     const paras = unseal(this.#options.secret, 'job-parameters', job.sealedParas);

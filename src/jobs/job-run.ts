@@ -11,6 +11,7 @@ import { walkBackward, walkForward } from './plan-walk.ts';
 import { repeat } from './repeat.ts';
 import { defaultRetry } from './retry.ts';
 import { StepRunner, undoable, type RunningJob } from './step-runner.ts';
+import { sharedAbort } from './shared-abort.ts';
 
 /** For one attempt of `prepare`, which reads and decides. */
 const prepareDeadlineMs = 60_000;
@@ -27,7 +28,7 @@ export class JobRun<Services> {
   readonly #job: RunningJob;
   readonly #steps: StepRunner<Services>;
   /** Aborted by cancel, and when the engine stops. */
-  readonly #forward = new AbortController();
+  readonly #forward = sharedAbort();
 
   constructor(
     environment: JobEnvironment<Services>,

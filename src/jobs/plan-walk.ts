@@ -1,4 +1,5 @@
 import type { PlacedNode, PlacedStep } from './placed-plan.ts';
+import { sharedAbort } from './shared-abort.ts';
 
 /** What going forward through a plan consists of; the order is the walker's business. */
 export interface ForwardActions<Services> {
@@ -48,7 +49,7 @@ async function walkTogether<Services>(
   actions: ForwardActions<Services>,
   signal: AbortSignal,
 ): Promise<void> {
-  const group = new AbortController();
+  const group = sharedAbort();
   const abortGroup = () => group.abort(signal.reason);
   signal.addEventListener('abort', abortGroup, { once: true });
   let first: { readonly error: unknown } | undefined;

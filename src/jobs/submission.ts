@@ -6,23 +6,10 @@ import type { JobId } from '../core/ids.ts';
 import { sortedJson, type Json } from '../core/json.ts';
 import { normaliseParas, parseParameters } from '../core/parameters/parse.ts';
 import { requestSignature, seal } from '../core/seal.ts';
+import type { JobSubmission } from './directory.ts';
 import { storedEvent, type JobEvent } from './job-event.ts';
 import type { AnyMission, AnyParas } from './mission.ts';
 import { shownParas, shownRequest } from './secrets.ts';
-
-/** A request to do something, as it came. */
-export interface Submission {
-  /** Name or alias. */
-  readonly jobType: string;
-  /** As the client sent them, unchecked. */
-  readonly paras: Json | undefined;
-  /** The whole request, for the record `job_info`; secrets in it are redacted before it is stored. */
-  readonly request: Json;
-  readonly userName: string;
-  /** The same key with the same request gives the same job, however often it is sent. */
-  readonly idempotencyKey?: string;
-  readonly retryOf?: JobId;
-}
 
 interface SubmissionEnvironment<Services> {
   readonly database: MetadataDatabase;
@@ -39,7 +26,7 @@ const maximumUserNameLength = 128;
  * Recognises a repeated request. Keyed with the secret of the installation, so that the stored digest of a request
  * with a weak password cannot be used to guess it.
  */
-function requestDigest(secret: string, mission: string, { paras, userName }: Submission): string {
+function requestDigest(secret: string, mission: string, { paras, userName }: JobSubmission): string {
   return requestSignature(secret, `job\n${mission}\n${userName}\n${sortedJson(normaliseParas(paras))}`);
 }
 
@@ -106,7 +93,7 @@ async function earlierJob(
   );
 }
 
-function idempotencyOf(secret: string, mission: string, submission: Submission): NewJob['idempotency'] {
+function idempotencyOf(secret: string, mission: string, submission: JobSubmission): NewJob['idempotency'] {
   const { idempotencyKey: key } = submission;
   if (key === undefined) return undefined;
   if (key === '' || key.length > maximumKeyLength) {
@@ -125,7 +112,7 @@ function idempotencyOf(secret: string, mission: string, submission: Submission):
 export async function submitJob<Services>(
   environment: SubmissionEnvironment<Services>,
   mission: AnyMission<Services>,
-  submission: Submission,
+  submission: JobSubmission,
 ): Promise<{ readonly id: JobId; readonly job?: StoredJob }> {
   const { database, services, secret } = environment;
   const idempotency = idempotencyOf(secret, mission.jobType, submission);

@@ -37,7 +37,7 @@ const paras = Type.Object({
 });
 
 /** A mission that does what the named script says. */
-export function scriptedMission(scripts: Readonly<Record<string, Script>>) {
+function scriptedMission(scripts: Readonly<Record<string, Script>>) {
   const scriptOf = (name: string): Script => {
     const script = scripts[name];
     if (script === undefined) throw new Error(`the test has no script ${name}`);
@@ -129,7 +129,7 @@ export class Gate {
   }
 }
 
-export const testSecret = 'secret of the test installation';
+const testSecret = 'secret of the test installation';
 
 export interface ScriptedEngine {
   readonly engine: JobEngine<ScriptServices>;
@@ -141,7 +141,7 @@ export interface ScriptedEngine {
 }
 
 /** An engine for scripts, started; whoever starts it stops it. */
-export async function startScriptedEngine(
+async function startScriptedEngine(
   database: MetadataDatabase,
   scripts: Readonly<Record<string, Script>>,
   options: Partial<JobEngineOptions<ScriptServices>> = {},

@@ -1,5 +1,5 @@
 import Type from 'typebox';
-import { describe, expect, it } from 'vitest';
+import { describe, expect, it, onTestFinished } from 'vitest';
 import { textOf } from '../../../src/catalog/sql.ts';
 import { KlusterError } from '../../../src/core/errors/kluster-error.ts';
 import { jobId } from '../../../src/core/ids.ts';
@@ -127,6 +127,18 @@ describe('a job that succeeds', () => {
     const view = await scripted.run('reads');
     expect(view.steps[1]?.output).toBe(57_002);
     expect(view.error?.message).toContain('job/makes is not of the form');
+  });
+
+  it('may have many steps side by side', async () => {
+    const warnings: Error[] = [];
+    const remember = (warning: Error) => warnings.push(warning);
+    process.on('warning', remember);
+    onTestFinished(() => void process.off('warning', remember));
+    const many = Array.from({ length: 60 }, (_none, index) => step(`s${String(index)}`));
+    const scripted = await suite.start({ wide: { plan: () => parallel('job', 'all', many) } });
+    const view = await scripted.run('wide');
+    expect(view.steps.filter(({ state }) => state === 'done')).toHaveLength(60);
+    expect(warnings).toEqual([]);
   });
 
   it('keeps an attachment of more than 64 KB whole', async () => {
