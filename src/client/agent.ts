@@ -140,7 +140,7 @@ export class AgentClient {
       clearTimeout(timer);
       if (!response.ok) throw this.#refusal(response, await response.text());
       if (response.body === null) throw this.#unreachable('its event stream is empty');
-      yield* readEvents(response.body as ReadableStream<Uint8Array>, this.address);
+      yield* readEvents(response.body as ReadableStream<Uint8Array>, this.address, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {

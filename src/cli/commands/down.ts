@@ -3,10 +3,10 @@ import { rm, rmdir } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { shutDownInstances } from '../../agent/shut-down.ts';
 import type { Home } from '../../manager/home.ts';
-import { endProcess, readLiveProcess, recordThisProcess } from '../../manager/process-file.ts';
+import { endProcess, readLiveProcess } from '../../manager/process-file.ts';
 import { homeOf, type CliContext, type GlobalOptions } from '../context.ts';
 import { printLine, remark, type Terminal } from '../terminal.ts';
-import { upPidFile } from '../up/files.ts';
+import { lockHome } from '../up/lock-home.ts';
 
 interface DownOptions extends GlobalOptions {
   readonly purge?: boolean;
@@ -27,12 +27,12 @@ export function addDownCommand(program: Command, context: CliContext): void {
     });
 }
 
-async function down({ terminal }: CliContext, home: Home, purge: boolean): Promise<void> {
+async function down({ terminal, interrupted }: CliContext, home: Home, purge: boolean): Promise<void> {
   if (!existsSync(home.runDirectory)) {
     printLine(terminal, `There is nothing in ${home.directory}.`);
     return;
   }
-  const release = await recordThisProcess(upPidFile(home), '`kluster up` or `kluster down`');
+  const lock = await lockHome(home, interrupted);
   try {
     // The manager goes first: it would take the end of the others for failures and act on it.
     const servers = [
@@ -52,7 +52,7 @@ async function down({ terminal }: CliContext, home: Home, purge: boolean): Promi
     if (purge) await removeHome(home);
     printLine(terminal, downLine(stopped, purge));
   } finally {
-    await release();
+    await lock.release();
   }
   if (purge) await removeIfEmpty([home.runDirectory, home.directory]);
 }

@@ -5,12 +5,11 @@ import type { ClusterJson } from '../../core/rest-types.ts';
 import { engineUser, findMysql, findPostgres } from '../../engines/installation.ts';
 import { checkTraversable, ensureHome, type Home } from '../../manager/home.ts';
 import { managerUrl, type HomeConfig } from '../../manager/home-config.ts';
-import { recordThisProcess } from '../../manager/process-file.ts';
 import { installationSecret } from '../../manager/secrets.ts';
 import { connectManager, homeOf, type CliContext, type GlobalOptions } from '../context.ts';
 import { printLine, remark } from '../terminal.ts';
 import { chooseConfig, type ChosenByUser } from '../up/choose-config.ts';
-import { upPidFile } from '../up/files.ts';
+import { lockHome } from '../up/lock-home.ts';
 import { ensureMachine, ensureQuickstart, findQuickstart, waitUntilServing } from '../up/quickstart.ts';
 import { ensureServer, logFileOf } from '../up/servers.ts';
 import { positiveNumber } from './job.ts';
@@ -41,11 +40,11 @@ export function addUpCommand(program: Command, context: CliContext): void {
 async function up(context: CliContext, options: UpOptions): Promise<void> {
   const home = homeOf(context, options);
   await ensureHome(home);
-  const release = await recordThisProcess(upPidFile(home), '`kluster up` or `kluster down`');
+  const lock = await lockHome(home, context.interrupted);
   try {
     await complete(context, home, options);
   } finally {
-    await release();
+    await lock.release();
   }
 }
 
@@ -113,7 +112,7 @@ function summary(
     const id = `--cluster ${cluster.nick_name} --shard ${String(shard.shard_id)}`;
     lines.push(
       ['shard', `${program} connect ${id}`],
-      ['', `mysql -h ${primary.hostaddr} -P ${String(primary.port)} -u kluster -p`],
+      ['', `mysql -h ${primary.hostaddr} -P ${String(primary.port)} -u kluster_management -p`],
     );
   }
   lines.push(['logs', `${logFileOf(home, 'manager')}  ${logFileOf(home, 'agent')}`]);

@@ -141,12 +141,42 @@ function notServing(cluster: ClusterJson): readonly string[] {
   return [...down, ...headless];
 }
 
+/** The primaries that do not take writes yet: after a restart the manager first makes sure which one may. */
+async function notWritable(api: ManagerApi, cluster: ClusterJson): Promise<readonly string[]> {
+  const primaries = cluster.shards.flatMap((shard) =>
+    shard.nodes.filter((node) => node.role === 'source' && node.status === 'active'),
+  );
+  const answers = await Promise.all(
+    primaries.map(async ({ hostaddr, port }) => {
+      const reply = await api.submit({
+        job_type: 'get_variable',
+        paras: { hostaddr, port, variable: 'super_read_only' },
+      });
+      const value = 'job_id' in reply ? undefined : reply.attachment?.['value'];
+      return value === 'OFF' ? [] : [`${hostaddr}:${String(port)} is read-only`];
+    }),
+  );
+  return answers.flat();
+}
+
+async function notServingNow(api: ManagerApi): Promise<readonly string[]> {
+  const { clusters } = await api.status();
+  const missing = clusters.flatMap((cluster) => notServing(cluster));
+  if (missing.length > 0) return missing;
+  try {
+    return (await Promise.all(clusters.map((cluster) => notWritable(api, cluster)))).flat();
+  } catch (error) {
+    // A node that has just started may not answer the first time.
+    if (error instanceof KlusterError && error.kind !== 'manager_unreachable') return [error.message];
+    throw error;
+  }
+}
+
 /** Waits until every node of the clusters serves: after a restart of the machine that takes a moment. */
 export async function waitUntilServing({ api, context }: Installation): Promise<void> {
   const deadline = Date.now() + servingDeadlineMs;
   for (;;) {
-    const { clusters } = await api.status();
-    const missing = clusters.flatMap((cluster) => notServing(cluster));
+    const missing = await notServingNow(api);
     if (missing.length === 0) return;
     if (Date.now() > deadline) {
       throw new KlusterError(
