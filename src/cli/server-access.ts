@@ -18,6 +18,8 @@ export interface ServerChoice {
   readonly comp?: string;
   readonly shard?: string;
   readonly node?: string;
+  /** With `comp`: the account of applications instead of the administrator's. */
+  readonly application?: boolean;
 }
 
 /**
@@ -48,6 +50,7 @@ interface WantedInCluster {
   readonly id: number;
   /** Of the shard that the node must belong to. */
   readonly shard?: number;
+  readonly application?: boolean;
 }
 
 type WantedServer = { readonly kind: 'metadata' } | WantedInCluster;
@@ -60,7 +63,8 @@ function idOf(option: string, text: string): number {
 
 /** The server that a command line names; mistakes are told before anything is opened. */
 export function wantedServer(choice: ServerChoice): WantedServer {
-  const { metadata, cluster, comp, shard, node } = choice;
+  const { metadata, cluster, comp, shard, node, application = false } = choice;
+  if (application && comp === undefined) throw usageError('--application goes with --comp');
   if (metadata === true) {
     if (cluster !== undefined || comp !== undefined || shard !== undefined || node !== undefined) {
       throw usageError('--metadata stands alone, without --cluster, --comp, --shard and --node');
@@ -74,7 +78,7 @@ export function wantedServer(choice: ServerChoice): WantedServer {
   }
   if (comp !== undefined) {
     if (node !== undefined) throw usageError('--node goes with --shard, not with --comp');
-    return { kind: 'compute', cluster, id: idOf('--comp', comp) };
+    return { kind: 'compute', cluster, id: idOf('--comp', comp), application };
   }
   const id = idOf('--shard', shard ?? '');
   if (node === undefined) return { kind: 'shard', cluster, id };
@@ -128,7 +132,7 @@ async function clusterServer(
 ): Promise<ServerAccess> {
   const cluster = await findCluster(catalog, wanted.cluster, signal);
   const accounts = await catalog.credentials.read(clusterScope(cluster.id), signal);
-  const purpose = wanted.kind === 'compute' ? 'compute_superuser' : 'management';
+  const purpose = purposeOf(wanted);
   const account = accounts.get(purpose);
   if (account === undefined) {
     throw new KlusterError('metadata', `the catalog has no ${purpose} account of cluster ${cluster.name}`);
@@ -137,6 +141,12 @@ async function clusterServer(
   return wanted.kind === 'compute'
     ? { engine: 'postgres', hostaddr, port, ...account, database: 'postgres' }
     : { engine: 'mysql', hostaddr, port, ...account };
+}
+
+/** Under which name the account is filed in the catalog. */
+function purposeOf({ kind, application }: WantedInCluster): string {
+  if (kind !== 'compute') return 'management';
+  return application === true ? 'application' : 'compute_superuser';
 }
 
 async function addressOf(

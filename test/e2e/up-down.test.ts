@@ -106,6 +106,7 @@ describe('kluster up and down', () => {
     expect(await succeeds(first, 'url', ...comp)).toMatch(
       /^postgres:\/\/\w+:\w+@127\.0\.6\.21:\d+\/postgres\n$/,
     );
+    expect(await succeeds(first, 'url', ...comp, '--application')).toMatch(/^postgres:\/\/abc:\w+@/);
     expect(await succeeds(first, 'url', '--metadata')).toMatch(/^mysql:\/\/\w+:\w+@127\.0\.6\.21:\d+\//);
   });
 

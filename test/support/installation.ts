@@ -171,14 +171,18 @@ export class TestInstallation {
     for (;;) {
       const job = await this.client.job(id);
       if (job.status === 'done' || job.status === 'failed') return job;
-      if (Date.now() > deadline) throw new Error(`job ${String(id)} has not ended: ${JSON.stringify(job.steps)}`);
+      if (Date.now() > deadline)
+        throw new Error(`job ${String(id)} has not ended: ${JSON.stringify(job.steps)}`);
       await new Promise((resolve) => setTimeout(resolve, 50));
     }
   }
 
   /** What the API's own clients use. */
   async emit(request: Record<string, unknown>): Promise<Record<string, unknown>> {
-    const reply = await fetch(`${this.url}/HttpService/Emit`, { method: 'POST', body: JSON.stringify(request) });
+    const reply = await fetch(`${this.url}/HttpService/Emit`, {
+      method: 'POST',
+      body: JSON.stringify(request),
+    });
     return (await reply.json()) as Record<string, unknown>;
   }
 

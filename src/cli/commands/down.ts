@@ -91,7 +91,8 @@ async function removeIfEmpty(directories: readonly string[]): Promise<void> {
     try {
       await rmdir(directory);
     } catch (error) {
-      const expected = ['ENOTEMPTY', 'ENOENT', 'EBUSY'];
+      // Not empty: not ours alone. Not permitted: the parent directory belongs to somebody else.
+      const expected = ['ENOTEMPTY', 'ENOENT', 'EBUSY', 'EACCES', 'EPERM'];
       if (!(error instanceof Error && 'code' in error && expected.includes(String(error.code)))) throw error;
     }
   }

@@ -105,7 +105,7 @@ function summary(
     lines.push(
       ['SQL', `${program} connect ${id}`],
       ['', `psql -h ${comp.hostaddr} -p ${String(comp.port)} -U abc postgres`],
-      ['', `(password: ${program} url ${id})`],
+      ['', `(password in: ${program} url ${id} --application)`],
     );
   }
   if (cluster !== undefined && shard !== undefined && primary !== undefined) {

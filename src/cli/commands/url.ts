@@ -11,7 +11,8 @@ export function addServerOptions(command: Command): Command {
     .option('--cluster <id or name>', 'a cluster: its id, name, or nick name')
     .option('--comp <id>', 'the compute node with this id')
     .option('--shard <id>', 'the primary of the shard with this id')
-    .option('--node <id>', 'with --shard: the storage node with this id instead of the primary');
+    .option('--node <id>', 'with --shard: the storage node with this id instead of the primary')
+    .option('--application', "with --comp: the applications' account instead of the administrator's");
 }
 
 /** `kluster url`: one connection URL with its password. Works without a manager; reads the files of the home. */

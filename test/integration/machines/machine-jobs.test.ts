@@ -164,7 +164,7 @@ describe('create_machine', () => {
     const codes = (
       await Promise.all([emit('create_machine', machineParas()), emit('create_machine', machineParas())])
     ).map(({ code }) => code);
-    expect(codes.toSorted()).toEqual(['0', '70062']);
+    expect(new Set(codes)).toEqual(new Set(['0', '70062']));
     expect(await machineRows(alive)).toHaveLength(2);
   });
 });
@@ -240,16 +240,17 @@ describe('with a cluster on the machine', () => {
     const compute = { hostaddr: alive, port: '47001' };
 
     test.each([
-      ['an integer', storage, 'max_connections', '222', { type: 'integer' }],
-      ['an integer without a type', storage, 'max_connections', '223', {}],
-      ['a number sent as number', storage, 'long_query_time', '0.500000', { type: 'int' }],
-      ['a text', storage, 'character_set_server', 'latin1', { type: 'string' }],
-      ['a setting of a compute node', compute, 'work_mem', '8MB', { type: 'string' }],
-    ])('sets %s', async (_what, node, variable, value, type) => {
-      expect(await emit('set_variable', { ...node, variable, value, ...type })).toMatchObject({
+      ['an integer', storage, { variable: 'max_connections', value: '222', type: 'integer' }],
+      ['an integer without a type', storage, { variable: 'max_connections', value: '223' }],
+      ['a number', storage, { variable: 'long_query_time', value: '0.500000', type: 'int' }],
+      ['a text', storage, { variable: 'character_set_server', value: 'latin1', type: 'string' }],
+      ['a setting of a compute node', compute, { variable: 'work_mem', value: '8MB', type: 'string' }],
+    ])('sets %s', async (_what, node, change) => {
+      expect(await emit('set_variable', { ...node, ...change })).toMatchObject({
         code: '0',
         attachment: { result: 'true' },
       });
+      const { variable, value } = change;
       await expect
         .poll(async () => (await emit('get_variable', { ...node, variable })).attachment)
         .toEqual({ result: 'true', value });
