@@ -7,11 +7,17 @@ import { installPostgres, presentPostgres, type PresentPostgres } from './postgr
 import { SetupError, progress } from './report.ts';
 import { interruptPrograms } from './run-program.ts';
 
+interface State {
+  readonly isComplete: boolean;
+  readonly text: string;
+}
+
+const missing: State = { isComplete: false, text: 'missing' };
+
 /** One thing that a machine needs; each answers with one line that describes what is there. */
 interface Part {
   readonly name: string;
-  /** Undefined: it is missing. */
-  readonly present: () => Promise<string | undefined>;
+  readonly present: () => Promise<State>;
   readonly install: () => Promise<string>;
 }
 
@@ -32,7 +38,8 @@ const parts: readonly Part[] = [
     name: `user ${engineUserName}`,
     present: async () => {
       const user = await lookUpUser(engineUserName);
-      return user === undefined && isRoot ? undefined : describeUser(user?.uid);
+      if (user === undefined && isRoot) return missing;
+      return { isComplete: true, text: describeUser(user?.uid) };
     },
     install: async () => describeUser((await makeEngineUser())?.uid),
   },
@@ -40,7 +47,8 @@ const parts: readonly Part[] = [
     name: 'PostgreSQL',
     present: async () => {
       const present = await presentPostgres();
-      return present?.hasForeignDataWrapper === true ? describePostgres(present) : undefined;
+      if (present === undefined) return missing;
+      return { isComplete: present.hasForeignDataWrapper, text: describePostgres(present) };
     },
     install: async () => describePostgres(await installPostgres()),
   },
@@ -48,16 +56,16 @@ const parts: readonly Part[] = [
     name: 'MySQL',
     present: async () => {
       const present = await presentMysql();
-      return present === undefined ? undefined : describeMysql(present);
+      return present === undefined ? missing : { isComplete: true, text: describeMysql(present) };
     },
     install: async () => describeMysql(await installMysql(enginesDirectory())),
   },
 ];
 
 async function check(): Promise<number> {
-  const states = await Promise.all(parts.map((part) => part.present()));
-  for (const [index, part] of parts.entries()) progress(`${part.name}: ${states[index] ?? 'missing'}`);
-  return states.includes(undefined) ? 1 : 0;
+  const states = await Promise.all(parts.map(async ({ name, present }) => ({ name, ...(await present()) })));
+  for (const { name, text } of states) progress(`${name}: ${text}`);
+  return states.every((state) => state.isComplete) ? 0 : 1;
 }
 
 /** Tries every part, also when an earlier one failed, so that one run names everything that is missing. */

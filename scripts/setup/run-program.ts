@@ -12,6 +12,8 @@ interface ProgramResult {
 interface RunOptions {
   readonly deadlineMs?: number;
   readonly environment?: Readonly<Record<string, string>>;
+  /** Open files that the program inherits, as file descriptors 3 and up. */
+  readonly files?: readonly number[];
 }
 
 const defaultDeadlineMs = 60_000;
@@ -38,14 +40,14 @@ export async function runProgram(
   const [file, ...args] = command;
   const deadlineMs = options.deadlineMs ?? defaultDeadlineMs;
   const child = spawn(file, args, {
-    stdio: ['ignore', 'pipe', 'pipe'],
+    stdio: ['ignore', 'pipe', 'pipe', ...(options.files ?? [])],
     env: { ...process.env, LC_ALL: 'C', ...options.environment },
     timeout: deadlineMs,
   });
   running.add(child);
   const output = { stdout: '', stderr: '' };
-  child.stdout.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
-  child.stderr.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
+  child.stdout?.setEncoding('utf8').on('data', (text: string) => (output.stdout += text));
+  child.stderr?.setEncoding('utf8').on('data', (text: string) => (output.stderr += text));
   try {
     await once(child, 'close');
   } catch (error) {

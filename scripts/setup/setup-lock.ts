@@ -1,7 +1,6 @@
 import { open, type FileHandle } from 'node:fs/promises';
-import { spawn } from 'node:child_process';
-import { once } from 'node:events';
 import { SetupError, progress } from './report.ts';
+import { runProgram } from './run-program.ts';
 
 const waitSeconds = 1200;
 
@@ -12,9 +11,9 @@ const waitSeconds = 1200;
 export async function whileLocked<T>(file: string, work: () => Promise<T>): Promise<T> {
   const handle = await open(file, 'a', 0o644);
   try {
-    if ((await flock(handle, 0)) !== 0) {
+    if (!(await lock(handle, 0))) {
       progress(`waiting for another setup that holds ${file}`);
-      if ((await flock(handle, waitSeconds)) !== 0) {
+      if (!(await lock(handle, waitSeconds))) {
         throw new SetupError(
           `another setup holds ${file} for ${waitSeconds} s`,
           'End that setup, then run it again.',
@@ -28,10 +27,14 @@ export async function whileLocked<T>(file: string, work: () => Promise<T>): Prom
 }
 
 /** flock(1) locks the open file that it inherits; the lock stays when flock itself has ended. */
-async function flock(handle: FileHandle, seconds: number): Promise<number | null> {
-  const child = spawn('flock', ['--exclusive', '--timeout', String(seconds), '3'], {
-    stdio: ['ignore', 'ignore', 'inherit', handle.fd],
+async function lock(handle: FileHandle, seconds: number): Promise<boolean> {
+  const { status, stderr } = await runProgram(['flock', '--exclusive', '--timeout', String(seconds), '3'], {
+    files: [handle.fd],
+    deadlineMs: (seconds + 10) * 1000,
   });
-  await once(child, 'close');
-  return child.exitCode;
+  if (status === 0 || status === 1) return status === 0;
+  throw new SetupError(
+    `flock failed with status ${status}: ${stderr.trim()}`,
+    'Run setup on a local file system.',
+  );
 }

@@ -24,6 +24,8 @@ export interface NewComputeNode extends HostPort {
   /** 0: no limit. */
   readonly cpuCores?: number;
   readonly maximumConnections?: number;
+  /** What placement counts it with. */
+  readonly memoryMb: number;
 }
 
 export interface ComputeNodeFilter {
@@ -77,8 +79,9 @@ export class ComputeNodes {
       ],
     );
     await sql.execute(
-      "INSERT INTO kluster_instances (instance_id, engine, machine_id, comp_node_id) VALUES (?, 'postgres', ?, ?)",
-      [node.instanceId, node.machineId, id],
+      `INSERT INTO kluster_instances (instance_id, engine, machine_id, memory_mb, comp_node_id)
+       VALUES (?, 'postgres', ?, ?, ?)`,
+      [node.instanceId, node.machineId, node.memoryMb, id],
     );
     const { clusterId: cluster, machineId: machine, instanceId: instance, hostaddr, port, status } = node;
     return { id, name, clusterId: cluster, machineId: machine, instanceId: instance, hostaddr, port, status };

@@ -94,4 +94,34 @@ export class Instances {
       parseInstance,
     );
   }
+
+  /** What lives on each host, over all machine types, for placement. Hosts without instances are not listed. */
+  async hostUse(sql: Sql): Promise<ReadonlyMap<string, HostUse>> {
+    const rows = await sql.rows(
+      `SELECT machine.hostaddr, COUNT(*) AS nodes, SUM(instance.memory_mb) AS memory_mb,
+              SUM(COALESCE(storage.member_state = 'source', 0)) AS primaries
+         FROM kluster_instances AS instance
+         JOIN server_nodes AS machine ON machine.id = instance.machine_id
+         LEFT JOIN shard_nodes AS storage ON storage.id = instance.shard_node_id
+        GROUP BY machine.hostaddr`,
+      [],
+      (row): [string, HostUse] => [
+        textOf(row, 'hostaddr'),
+        {
+          nodes: numberOf(row, 'nodes'),
+          memoryMb: numberOf(row, 'memory_mb'),
+          primaries: numberOf(row, 'primaries'),
+        },
+      ],
+    );
+    return new Map(rows);
+  }
+}
+
+export interface HostUse {
+  readonly nodes: number;
+  /** Sum of what placement counted the nodes with. */
+  readonly memoryMb: number;
+  /** Nodes that are the primary of their shard. */
+  readonly primaries: number;
 }

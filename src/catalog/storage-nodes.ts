@@ -38,6 +38,8 @@ export interface NewStorageNode extends HostPort {
   /** 0: no limit. */
   readonly cpuCores?: number;
   readonly bufferPoolMb?: number;
+  /** What placement counts it with. */
+  readonly memoryMb: number;
   readonly maximumStorageGb?: number;
 }
 
@@ -94,8 +96,9 @@ export class StorageNodes {
       ],
     );
     await sql.execute(
-      "INSERT INTO kluster_instances (instance_id, engine, machine_id, shard_node_id) VALUES (?, 'mysql', ?, ?)",
-      [node.instanceId, node.machineId, insertId],
+      `INSERT INTO kluster_instances (instance_id, engine, machine_id, memory_mb, shard_node_id)
+       VALUES (?, 'mysql', ?, ?, ?)`,
+      [node.instanceId, node.machineId, node.memoryMb, insertId],
     );
     await countNodes(sql, node.shardId);
     await mapReplicas(sql, node.shardId);

@@ -23,6 +23,8 @@ import type { InstanceId } from './ids.ts';
  */
 export const epochHeader = 'x-kluster-epoch';
 
+export const defaultAgentPort = 35_002;
+
 /** What an account may do; the grants of each purpose are in src/engines. */
 export type AccountPurpose =
   /** Used by the manager: replication, variables, accounts, all data definitions. */

@@ -8,6 +8,8 @@ interface Copy {
   readonly to: string;
   readonly user: EngineUser;
   readonly signal: AbortSignal;
+  /** A name at the top of the tree that is left out. */
+  readonly skip?: string;
 }
 
 const copiesAtOnce = 8;
@@ -64,8 +66,11 @@ async function listTree(root: string, below = ''): Promise<{ directories: string
 }
 
 /** Copies a directory to a place where nothing is yet, durably, for the engine user. */
-export async function copyTree({ from, to, user, signal }: Copy): Promise<void> {
-  const { directories, files } = await listTree(from);
+export async function copyTree({ from, to, user, signal, skip }: Copy): Promise<void> {
+  const all = await listTree(from);
+  const kept = (path: string): boolean => skip === undefined || path.split('/')[0] !== skip;
+  const directories = all.directories.filter(kept);
+  const files = all.files.filter(kept);
   await makeOwnDirectory(to, user);
   for (const directory of directories) await makeOwnDirectory(join(to, directory), user);
   const waiting = files.values();

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from 'node:fs';
+import { readFileSync, readdirSync, statSync } from 'node:fs';
 
 /**
  * A process beyond doubt: pids are used again, but a pid and its start time (clock ticks since boot, field 22 of
@@ -54,6 +54,13 @@ export function identityOf(pid: number): ProcessIdentity | null {
   return status === null ? null : { pid: status.pid, startTime: status.startTime };
 }
 
+/** Of a child of this process, which stays known to the kernel until this process has asked for its end. */
+export function childIdentity(pid: number): ProcessIdentity {
+  const text = readProc(`/proc/${String(pid)}/stat`);
+  if (text === null) throw new Error(`process ${String(pid)} is not in /proc: is it mounted?`);
+  return { pid, startTime: parseProcessStatus(text).startTime };
+}
+
 export function isAlive(identity: ProcessIdentity): boolean {
   return processStatus(identity.pid)?.startTime === identity.startTime;
 }
@@ -69,9 +76,13 @@ function everyPid(): readonly number[] {
     .map(Number);
 }
 
-/** Processes that were started with this argument and whose parent was not. */
-export function findByArgument(argument: string): readonly ProcessIdentity[] {
-  const marked = everyPid().filter((pid) => processArguments(pid).includes(argument));
+function belongsTo(pid: number, uid: number): boolean {
+  return statSync(`/proc/${String(pid)}`, { throwIfNoEntry: false })?.uid === uid;
+}
+
+/** Processes of a user that were started with this argument and whose parent was not. */
+export function findByArgument(argument: string, uid: number): readonly ProcessIdentity[] {
+  const marked = everyPid().filter((pid) => processArguments(pid).includes(argument) && belongsTo(pid, uid));
   const found = marked.map((pid) => processStatus(pid)).filter((status) => status !== null);
   return found
     .filter((status) => !found.some((other) => other.pid === status.parent))

@@ -19,6 +19,8 @@ CREATE TABLE kluster_instances (
   instance_id varchar(63) CHARACTER SET ascii NOT NULL PRIMARY KEY,
   engine enum('mysql', 'postgres') NOT NULL,
   machine_id int unsigned NOT NULL,
+  -- what placement counts the instance with
+  memory_mb int unsigned NOT NULL DEFAULT 0,
   -- exactly one of the two, or none for a node of the metadata cluster
   shard_node_id int unsigned NULL,
   comp_node_id int unsigned NULL,

@@ -17,3 +17,12 @@ export async function serverUuid(session: SqlSession): Promise<string> {
   const [row] = await session.rows('SELECT @@GLOBAL.server_uuid AS value');
   return row === undefined ? '' : textOf(row, 'value');
 }
+
+/** What the server's replication channels have received, applied or not; without a channel the empty set. */
+export async function receivedGtids(session: SqlSession): Promise<string> {
+  const rows = await session.rows(
+    `SELECT RECEIVED_TRANSACTION_SET AS value FROM performance_schema.replication_connection_status
+      WHERE RECEIVED_TRANSACTION_SET <> ''`,
+  );
+  return rows.map((row) => textOf(row, 'value')).join(',');
+}

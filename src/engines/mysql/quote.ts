@@ -1,7 +1,9 @@
 /**
- * A MySQL identifier between backticks, the one way in which a name becomes part of a statement. The server allows 64
- * characters and no NUL (manual, "Schema Object Names").
+ * The one place where names and texts become parts of MySQL statements, for statements that take no parameters
+ * (CREATE USER, GRANT, SET PERSIST …). Everything else uses parameters.
  */
+
+/** A name in backticks (manual, "Schema Object Names"): any character but NUL, at most 64 of them. */
 export function quoteIdentifier(name: string): string {
   if (name === '' || name.length > 64 || name.includes('\0')) {
     throw new RangeError(`not a MySQL identifier: ${JSON.stringify(name)}`);
@@ -9,11 +11,24 @@ export function quoteIdentifier(name: string): string {
   return `\`${name.replaceAll('`', '``')}\``;
 }
 
-/**
- * Text as a string literal, for the statements that take no parameters (CHANGE REPLICATION SOURCE TO and the like).
- * Holds for an sql_mode without NO_BACKSLASH_ESCAPES (manual, "String Literals").
- */
+const escapes: Readonly<Record<string, string>> = {
+  '\0': String.raw`\0`,
+  '\b': String.raw`\b`,
+  '\t': String.raw`\t`,
+  '\n': String.raw`\n`,
+  '\r': String.raw`\r`,
+  '\x1a': String.raw`\Z`,
+  "'": String.raw`\'`,
+  '\\': '\\\\',
+};
+
+/** A text in quotes (manual, "String Literals"); for sessions without the SQL mode NO_BACKSLASH_ESCAPES. */
 export function quoteText(text: string): string {
-  if (text.includes('\0')) throw new RangeError('text with a NUL character cannot be sent to MySQL');
-  return `'${text.replaceAll('\\', '\\\\').replaceAll("'", "''")}'`;
+  // oxlint-disable-next-line no-control-regex -- these are the characters that need escaping
+  return `'${text.replaceAll(/[\0\b\t\n\r\x1A'\\]/g, (character) => escapes[character] ?? character)}'`;
+}
+
+/** `'user'@'host'` */
+export function quoteAccount(user: string, host: string): string {
+  return `${quoteText(user)}@${quoteText(host)}`;
 }

@@ -33,7 +33,7 @@ export function addAgentRoutes<Services>(app: FastifyInstance, server: ServerOpt
       method: request.method,
       path: request.url,
       target: request.host,
-      body: request.rawBody,
+      body: request.rawBody ?? '',
     };
     const verification = verifyRequest(agents.secret, signed, request.headers, now);
     if (!verification.ok) {

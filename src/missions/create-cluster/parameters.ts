@@ -93,7 +93,8 @@ export const createClusterParas = Type.Object({
   ),
   rocksdb_block_cache_size_M: Type.Optional(
     integer({
-      description: 'RocksDB block cache, MiB; accepted, and reported as not applicable: MySQL has no RocksDB.',
+      description:
+        'RocksDB block cache, MiB; accepted, and reported as not applicable: MySQL has no RocksDB.',
       minimum: 0,
       maximum: mebibytesMaximum,
       codes: { invalid: 70_005 },

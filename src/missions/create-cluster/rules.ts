@@ -7,11 +7,9 @@ const fewestReplicatedNodes = 3;
 
 /** Rules between several parameters of create_cluster. */
 export function crossFieldViolations(paras: CreateClusterParas): readonly Violation[] {
-  return [
-    nodesForMode(paras),
-    fullsyncForNodes(paras),
-    noProxysql(paras),
-  ].filter((violation) => violation !== undefined);
+  return [nodesForMode(paras), fullsyncForNodes(paras), noProxysql(paras)].filter(
+    (violation) => violation !== undefined,
+  );
 }
 
 function nodesForMode({ ha_mode: mode, nodes }: CreateClusterParas): Violation | undefined {

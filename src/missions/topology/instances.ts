@@ -10,9 +10,7 @@ export interface InstanceOrder {
   readonly hostaddr: string;
   readonly agentPort: number;
   readonly machineType: MachineType;
-  /** Of the port reservation: unique per instance. */
-  readonly owner: string;
-  spec(port: number): Promise<InstanceSpec>;
+  spec(port: number): InstanceSpec;
 }
 
 /** A port of the range may be taken by an outgoing connection at any moment; several in a row are no accident. */
@@ -31,13 +29,13 @@ export async function startInstance(
   const { database, ports } = services.catalog;
   const busy: number[] = [];
   for (let attempt = 1; ; attempt += 1) {
-    const { hostaddr, machineType, owner } = order;
+    const { hostaddr, machineType, instanceId: owner } = order;
     const port = await database.write(
       (sql) => ports.reserve(sql, { hostaddr, machineType, owner, exclude: busy }),
       signal,
     );
     try {
-      return await agent.create(order.instanceId, await order.spec(port), { signal });
+      return await agent.create(order.instanceId, order.spec(port), { signal });
     } catch (error) {
       const isBusy = error instanceof KlusterError && error.kind === 'port_busy';
       if (!isBusy || attempt >= portAttempts) throw error;
@@ -52,7 +50,6 @@ export interface InstanceRemoval {
   readonly instanceId: InstanceId;
   readonly hostaddr: string;
   readonly agentPort: number;
-  readonly owner: string;
   /** Why, for the record of pending removals. */
   readonly reason: string;
 }
@@ -82,6 +79,6 @@ export async function removeInstance(
     );
     return 'pending';
   }
-  await database.write((sql) => ports.release(sql, removal.owner), signal);
+  await database.write((sql) => ports.release(sql, removal.instanceId), signal);
   return 'removed';
 }

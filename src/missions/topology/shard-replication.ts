@@ -1,8 +1,19 @@
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { colonAddress, type HostPort } from '../../core/model.ts';
-import { followSource, readChannel, startChannel, type ReplicationAccount } from '../../engines/mysql/channel.ts';
+import {
+  followSource,
+  readChannel,
+  startChannel,
+  type ReplicationAccount,
+} from '../../engines/mysql/channel.ts';
 import { withMysql } from '../../engines/mysql/connection.ts';
-import { bootstrapGroup, groupMembers, joinGroup, ownGroupState, prepareMember } from '../../engines/mysql/group.ts';
+import {
+  bootstrapGroup,
+  groupMembers,
+  joinGroup,
+  ownGroupState,
+  prepareMember,
+} from '../../engines/mysql/group.ts';
 import { makeWritable } from '../../engines/mysql/read-only.ts';
 import { readSemiSync, requireAcknowledgements } from '../../engines/mysql/semi-sync.ts';
 import { until } from './until.ts';
@@ -50,10 +61,15 @@ export async function startSemiSyncShard(
     ),
   );
   await withMysql({ ...primary, ...shard.management }, signal, async (session) => {
-    await until(signal, joinWaitMs, `replicas of ${shard.name} connected to ${colonAddress(primary)}`, async () => {
-      const { clients } = await readSemiSync(session);
-      return clients >= replicas.length ? true : `${String(clients)} of ${String(replicas.length)}`;
-    });
+    await until(
+      signal,
+      joinWaitMs,
+      `replicas of ${shard.name} connected to ${colonAddress(primary)}`,
+      async () => {
+        const { clients } = await readSemiSync(session);
+        return clients >= replicas.length ? true : `${String(clients)} of ${String(replicas.length)}`;
+      },
+    );
     await makeWritable(session);
   });
 }
@@ -73,12 +89,16 @@ export async function startGroupShard(shard: FreshShard, signal: AbortSignal): P
   });
   await Promise.all(
     others.map((member) =>
-      withMysql({ ...member, ...shard.management, statementTimeoutMs: joinWaitMs }, signal, async (session) => {
-        const state = await ownGroupState(session);
-        if (state === 'ONLINE' || state === 'RECOVERING') return;
-        await prepareMember(session, settings);
-        await joinGroup(session);
-      }),
+      withMysql(
+        { ...member, ...shard.management, statementTimeoutMs: joinWaitMs },
+        signal,
+        async (session) => {
+          const state = await ownGroupState(session);
+          if (state === 'ONLINE' || state === 'RECOVERING') return;
+          await prepareMember(session, settings);
+          await joinGroup(session);
+        },
+      ),
     ),
   );
   await withMysql({ ...founder, ...shard.management }, signal, (session) =>

@@ -1,0 +1,465 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { InstanceState, InstanceView, StopRequest } from '../core/agent-protocol.ts';
+import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
+import type { CpuLimit } from '../core/model.ts';
+import type { EngineInstance } from '../engines/engine.ts';
+import type { EngineUser } from '../engines/installation.ts';
+import { findByArgument, processTree } from '../engines/process-identity.ts';
+import { Backoff } from './backoff.ts';
+import type { CgroupDriver } from './cgroup/driver.ts';
+import { whenNotBusy } from './cgroup/files.ts';
+import type { ProcessExit } from './engine-process.ts';
+import { EngineRun } from './engine-run.ts';
+import { makeDirectories, removeDirectories } from './instance-directories.ts';
+import type { InstanceRecord, RecordStore } from './instance-record.ts';
+
+export interface InstanceOptions {
+  readonly record: InstanceRecord;
+  readonly engine: EngineInstance;
+  readonly user: EngineUser;
+  readonly store: RecordStore;
+  readonly cgroup: CgroupDriver | null;
+  readonly logger: Logger;
+  /** Called at every change, at once. */
+  changed(view: InstanceView): void;
+}
+
+/** An orderly shutdown that takes longer is cut short; engines recover from that. */
+const orderlyStopMs = 90_000;
+/** A call waits this long for an engine to be ready; the engine may go on with its recovery after that. */
+const readyWaitMs = 150_000;
+const rememberedOperations = 32;
+
+/**
+ * One supervised instance. Operations run one after another; stopping and removing interrupt starting. What is
+ * desired is on disk before it is done, so that the next agent carries on where this one ended.
+ */
+export class Instance {
+  readonly #options: InstanceOptions;
+  readonly #record: InstanceRecord;
+  readonly #backoff = new Backoff();
+  readonly #warnings = new Map<string, string>();
+  #run: EngineRun | null = null;
+  #stopping = false;
+  /** An operation is under way. */
+  #working = false;
+  #restart: AbortController | null = null;
+  #starting = new AbortController();
+  #operations: Promise<unknown> = Promise.resolve();
+  #saves: Promise<void> = Promise.resolve();
+  #creation: Promise<InstanceView> | null = null;
+  #gone = false;
+
+  constructor(options: InstanceOptions) {
+    this.#options = options;
+    this.#record = options.record;
+  }
+
+  get record(): Readonly<InstanceRecord> {
+    return this.#record;
+  }
+
+  /** True when nothing of it is left. */
+  get removed(): boolean {
+    return this.#gone;
+  }
+
+  view(): InstanceView {
+    const { engine } = this.#options;
+    const { instanceId, spec, desired, restarts, lastExit, engineVersion } = this.#record;
+    return {
+      instanceId,
+      engine: engine.engine,
+      engineVersion,
+      hostaddr: spec.hostaddr,
+      port: spec.port,
+      state: this.#state(),
+      desired,
+      pid: this.#run?.process.pid ?? null,
+      datadir: engine.datadir,
+      logFile: engine.logFile,
+      restarts,
+      lastExit,
+      labels: spec.labels,
+      warnings: [...this.#warnings.values()],
+    };
+  }
+
+  #state(): InstanceState {
+    if (this.#record.phase === 'deleting' || this.#stopping) return 'stopping';
+    if (this.#record.phase === 'creating') return 'creating';
+    if (this.#run !== null) return this.#run.isReady ? 'running' : 'starting';
+    if (this.#record.desired === 'stopped') return 'stopped';
+    const startComes = this.#restart !== null || this.#working;
+    return this.#backoff.failing || !startComes ? 'failed' : 'starting';
+  }
+
+  /** Finds the process that an earlier agent started. Its command line tells, so no moment of that start matters. */
+  async adopt(): Promise<void> {
+    const { record, engine, user, logger } = this.#options;
+    const [found, ...others] = findByArgument(engine.mark, user.uid);
+    if (others.length > 0) logger.warn({ instance: record.instanceId, others }, 'more than one process');
+    if (found !== undefined) this.#watch(await EngineRun.adopt(this.#runInput(), found));
+  }
+
+  /** After `adopt`: starts, stops, or finishes making or removing, as the earlier agent had begun or meant to. */
+  async carryOn(): Promise<void> {
+    const { phase, desired } = this.#record;
+    if (phase === 'deleting') await this.remove();
+    else if (phase === 'creating') await this.#recreate();
+    else if (desired === 'stopped') await this.#exclusive(() => this.#end('fast'));
+    else if (this.#run === null) await this.start();
+  }
+
+  /**
+   * Makes the instance and starts it; when that fails, removes all it made.
+   * @throws KlusterError port_busy, engine_missing, instance_conflict, instance_start_failed
+   */
+  async create(): Promise<InstanceView> {
+    this.#creation ??= this.#createOnce({ cleanFirst: false });
+    return this.#creation;
+  }
+
+  /** What an earlier agent had made is of unknown completeness: it is removed and made again. */
+  async #recreate(): Promise<void> {
+    this.#creation ??= this.#createOnce({ cleanFirst: true });
+    await this.#creation;
+  }
+
+  async #createOnce({ cleanFirst }: { cleanFirst: boolean }): Promise<InstanceView> {
+    const { signal } = this.#starting;
+    return this.#exclusive(async () => {
+      this.#assertThere();
+      try {
+        signal.throwIfAborted();
+        await this.#save();
+        if (cleanFirst) {
+          await this.#end('immediate');
+          await removeDirectories(this.#owned());
+        }
+        await this.#make(signal);
+        return this.view();
+      } catch (error) {
+        await this.#takeAway();
+        throw error;
+      }
+    });
+  }
+
+  async #make(signal: AbortSignal): Promise<void> {
+    const { engine, user } = this.#options;
+    this.#changed();
+    await makeDirectories(this.#owned(), user);
+    await engine.populate(signal);
+    await this.#launch(true, signal);
+    this.#record.phase = 'created';
+    await this.#save();
+    this.#changed();
+  }
+
+  /** @throws KlusterError port_busy, engine_missing, instance_start_failed */
+  async start(): Promise<InstanceView> {
+    const { signal } = this.#starting;
+    return this.#exclusive(async () => {
+      signal.throwIfAborted();
+      this.#assertThere();
+      await this.#startNow(signal);
+      return this.view();
+    });
+  }
+
+  async #startNow(signal: AbortSignal): Promise<void> {
+    this.#record.desired = 'running';
+    this.#record.restarts = 0;
+    this.#backoff.reset();
+    await this.#save();
+    this.#cancelRestart();
+    try {
+      await this.#launch(false, signal);
+    } catch (error) {
+      // It stays desired, so it is tried again until somebody stops it.
+      if (this.#run === null) this.#scheduleRestart(this.#backoff.next(0));
+      throw error;
+    }
+  }
+
+  async stop(mode: StopRequest['mode']): Promise<InstanceView> {
+    if (this.#record.phase === 'created') this.#interruptStarting();
+    // Fencing must not wait for an orderly shutdown that is under way.
+    if (mode === 'immediate') this.#run?.process.kill();
+    return this.#exclusive(async () => {
+      this.#assertThere();
+      this.#record.desired = 'stopped';
+      await this.#save();
+      await this.#end(mode);
+      return this.view();
+    });
+  }
+
+  /** Restarts once per operation key; a key that was used before waits for the instance to be ready. */
+  async restart(operationKey: string): Promise<InstanceView> {
+    const { signal } = this.#starting;
+    return this.#exclusive(async () => {
+      signal.throwIfAborted();
+      this.#assertThere();
+      const { operationKeys } = this.#record;
+      const repeated = operationKeys.includes(operationKey);
+      if (!repeated) {
+        this.#record.operationKeys = [...operationKeys, operationKey].slice(-rememberedOperations);
+        this.#record.desired = 'running';
+        await this.#save();
+        await this.#end('fast');
+      }
+      if (!repeated || this.#record.desired === 'running') await this.#startNow(signal);
+      return this.view();
+    });
+  }
+
+  /** @throws KlusterError cgroup_unavailable */
+  async setCpuLimit(limit: CpuLimit | null): Promise<CpuLimit | null> {
+    const { cgroup, record } = this.#options;
+    return this.#exclusive(async () => {
+      this.#assertThere();
+      if (cgroup === null) {
+        throw new KlusterError(
+          'cgroup_unavailable',
+          `The machine of ${record.instanceId} has no cpu cgroup controller that the agent may write`,
+        );
+      }
+      const found = cgroup.setLimit(record.instanceId, limit);
+      const members = this.#run === null ? [] : processTree(this.#run.process.identity);
+      for (const { pid } of members) cgroup.join(record.instanceId, pid);
+      this.#record.cpuLimit = limit;
+      this.#warnings.delete('cgroup');
+      await this.#save();
+      return found;
+    });
+  }
+
+  /** Ends the process and removes everything the instance made. */
+  async remove(): Promise<void> {
+    this.#interruptStarting();
+    await this.#exclusive(async () => {
+      if (!this.#gone) await this.#takeAway();
+    });
+  }
+
+  /** Stops supervising; the process lives on. */
+  async release(): Promise<void> {
+    this.#interruptStarting();
+    await this.#operations;
+    this.#gone = true;
+    this.#cancelRestart();
+    this.#run?.release();
+    await this.#saves;
+  }
+
+  async #takeAway(): Promise<void> {
+    const { record, store, cgroup, logger } = this.#options;
+    this.#record.phase = 'deleting';
+    this.#record.desired = 'stopped';
+    await this.#save();
+    await this.#end('immediate');
+    if (cgroup !== null) await whenNotBusy(() => cgroup.remove(record.instanceId));
+    const foreign = await removeDirectories(this.#owned());
+    if (foreign.length > 0)
+      logger.warn({ instance: record.instanceId, foreign }, 'left what it did not make');
+    this.#gone = true;
+    await this.#saves;
+    await store.delete(record.instanceId);
+  }
+
+  /** Starts the process unless it runs, and waits until it serves. */
+  async #launch(first: boolean, signal: AbortSignal): Promise<void> {
+    if (this.#run === null) {
+      this.#applyCpuLimit();
+      this.#record.engineVersion = this.#options.engine.version;
+      this.#watch(await EngineRun.start(this.#runInput(), first));
+    }
+    if (this.#run !== null) await this.#untilReady(this.#run, signal);
+  }
+
+  async #untilReady(run: EngineRun, signal: AbortSignal): Promise<void> {
+    const { record, engine } = this.#options;
+    const enough = new AbortController();
+    const late = sleep(readyWaitMs, undefined, { signal: AbortSignal.any([signal, enough.signal]) }).then(
+      () => {
+        throw new KlusterError(
+          'instance_start_failed',
+          `${record.instanceId} is still starting after ${String(readyWaitMs)} ms; see ${engine.logFile}`,
+        );
+      },
+      () => {
+        signal.throwIfAborted();
+      },
+    );
+    try {
+      await Promise.race([run.ready, late]);
+    } finally {
+      enough.abort();
+      await late.catch(() => undefined);
+    }
+  }
+
+  #watch(run: EngineRun): void {
+    this.#run = run;
+    this.#changed();
+    void run.process.exited.then((exit) => {
+      this.#ended(run, exit);
+    });
+    run.ready.then(
+      () => {
+        this.#changed();
+      },
+      (error: unknown) => {
+        this.#options.logger.warn(
+          { instance: this.#record.instanceId, reason: errorText(error) },
+          'not ready',
+        );
+      },
+    );
+  }
+
+  #ended(run: EngineRun, exit: ProcessExit): void {
+    if (this.#run !== run || this.#gone) return;
+    this.#run = null;
+    this.#record.lastExit = { at: exit.at.toISOString(), reason: exit.reason };
+    const unexpected =
+      this.#record.phase === 'created' && this.#record.desired === 'running' && !this.#stopping;
+    if (unexpected) {
+      const asked = exit.code !== null && exit.code === this.#options.engine.restartExitCode;
+      this.#scheduleRestart(asked ? 0 : this.#backoff.next(Date.now() - run.startedAt));
+    }
+    this.#changed();
+    const { instanceId } = this.#record;
+    this.#options.logger.info({ instance: instanceId, reason: exit.reason, unexpected }, 'process ended');
+    this.#saveLater();
+  }
+
+  #scheduleRestart(delayMs: number): void {
+    this.#cancelRestart();
+    const timer = new AbortController();
+    this.#restart = timer;
+    void sleep(delayMs, undefined, { signal: timer.signal }).then(
+      () => this.#restartNow(timer),
+      () => undefined,
+    );
+  }
+
+  async #restartNow(timer: AbortController): Promise<void> {
+    const { signal } = this.#starting;
+    await this.#exclusive(async () => {
+      if (timer.signal.aborted || this.#gone || this.#run !== null) return;
+      this.#restart = null;
+      this.#record.restarts += 1;
+      await this.#launch(false, signal);
+      this.#saveLater();
+    }).catch((error: unknown) => {
+      const { instanceId } = this.#record;
+      this.#options.logger.error({ instance: instanceId, reason: errorText(error) }, 'restart failed');
+      const pending = this.#restart !== null || this.#run !== null || this.#gone || signal.aborted;
+      if (!pending) this.#scheduleRestart(this.#backoff.next(0));
+      this.#changed();
+    });
+  }
+
+  #cancelRestart(): void {
+    this.#restart?.abort();
+    this.#restart = null;
+  }
+
+  async #end(mode: StopRequest['mode']): Promise<void> {
+    this.#cancelRestart();
+    const run = this.#run;
+    if (run === null) {
+      this.#changed();
+      return;
+    }
+    this.#stopping = true;
+    this.#changed();
+    try {
+      const exit = await run.end(mode, orderlyStopMs);
+      this.#ended(run, exit);
+    } finally {
+      this.#stopping = false;
+      this.#changed();
+    }
+  }
+
+  #applyCpuLimit(): void {
+    const { cgroup } = this.#options;
+    const { cpuLimit, instanceId } = this.#record;
+    if (cpuLimit === null) return;
+    if (cgroup === null) {
+      this.#warnings.set(
+        'cgroup',
+        'cpu limit not in force: the machine has no writable cpu cgroup controller',
+      );
+      return;
+    }
+    try {
+      cgroup.setLimit(instanceId, cpuLimit);
+      this.#warnings.delete('cgroup');
+    } catch (error) {
+      // Serving without a limit is better than not serving.
+      this.#warnings.set('cgroup', `cpu limit not in force: ${errorText(error)}`);
+    }
+  }
+
+  #runInput() {
+    const { engine, user, cgroup, record } = this.#options;
+    const limited = this.#record.cpuLimit !== null && !this.#warnings.has('cgroup');
+    return { name: record.instanceId, engine, user, cgroup: limited ? cgroup : null };
+  }
+
+  #assertThere(): void {
+    if (this.#gone) {
+      throw new KlusterError('instance_not_found', `Instance ${this.#record.instanceId} was removed`);
+    }
+  }
+
+  #owned() {
+    const { engine, record } = this.#options;
+    return { instanceId: record.instanceId, directories: engine.directories, token: record.token };
+  }
+
+  #interruptStarting(): void {
+    const { instanceId } = this.#record;
+    this.#starting.abort(new KlusterError('agent_refused', `${instanceId} was stopped while it started`));
+    this.#starting = new AbortController();
+  }
+
+  async #exclusive<Result>(work: () => Promise<Result>): Promise<Result> {
+    const turn = this.#operations.then(async () => {
+      this.#working = true;
+      try {
+        return await work();
+      } finally {
+        this.#working = false;
+      }
+    });
+    this.#operations = turn.catch(() => undefined);
+    return turn;
+  }
+
+  /** Saves in the order of the calls; nothing after the record was deleted. */
+  async #save(): Promise<void> {
+    const saved = this.#saves.then(() => (this.#gone ? undefined : this.#options.store.save(this.#record)));
+    this.#saves = saved.catch(() => undefined);
+    await saved;
+  }
+
+  #saveLater(): void {
+    this.#save().catch((error: unknown) => {
+      this.#options.logger.error(
+        { instance: this.#record.instanceId, reason: errorText(error) },
+        'record not saved',
+      );
+    });
+  }
+
+  #changed(): void {
+    if (!this.#gone) this.#options.changed(this.view());
+  }
+}

@@ -1,0 +1,141 @@
+import { join } from 'node:path';
+import type { Account, MysqlInstanceSpec } from '../../core/agent-protocol.ts';
+import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
+import type { InstanceId } from '../../core/ids.ts';
+import type { EngineCommand, EngineInstance } from '../engine.ts';
+import { copyTree, makeOwnDirectory } from '../file-tree.ts';
+import type { EngineUser, MysqlInstallation } from '../installation.ts';
+import { replaceFile } from '../replace-file.ts';
+import { cleanEnvironment } from '../run-program.ts';
+import type { TemplateStore } from '../template.ts';
+import { bootstrapStatements, localAccount } from './accounts.ts';
+import { mysqlDialect } from './dialect.ts';
+import { mysqlLayout, type MysqlLayout } from './layout.ts';
+import { mysqlOptionFile } from './options.ts';
+import { dropForbiddenPersisted } from './persisted-variables.ts';
+import { profileEnvironment } from './profile.ts';
+import { accessDenied, accountLocked, serverErrorNumber, withLocalSession } from './session.ts';
+import { mysqlTemplate, redoDirectory } from './template.ts';
+
+export interface MysqlInstanceInput {
+  readonly id: InstanceId;
+  readonly spec: MysqlInstanceSpec;
+  readonly accounts: readonly Account[];
+  readonly localPassword: string;
+  readonly user: EngineUser;
+  readonly templates: TemplateStore;
+  /** @throws KlusterError engine_missing */
+  installation(): Promise<MysqlInstallation>;
+  /** Of the installation when it was last looked at. */
+  version(): string;
+}
+
+/** The server's exit code for RESTART and for the end of a clone (manual, "RESTART Statement"). */
+const restartExitCode = 16;
+/** A server that starts accepts connections but greets only when it is ready. */
+const greetingMs = 1_000;
+
+/** A storage node, or a node of the metadata cluster. */
+export class MysqlInstance implements EngineInstance {
+  readonly engine = 'mysql';
+  readonly directories: readonly string[];
+  readonly datadir: string;
+  readonly logFile: string;
+  readonly hostaddr: string;
+  readonly ports: readonly number[];
+  readonly mark: string;
+  readonly stopSignal = 'SIGTERM';
+  readonly restartExitCode = restartExitCode;
+  readonly #input: MysqlInstanceInput;
+  readonly #layout: MysqlLayout;
+
+  constructor(input: MysqlInstanceInput) {
+    const { spec } = input;
+    this.#input = input;
+    this.#layout = mysqlLayout(input.id, spec);
+    this.directories = this.#layout.directories;
+    this.datadir = this.#layout.directories[0];
+    this.logFile = this.#layout.errorLog;
+    this.hostaddr = spec.hostaddr;
+    this.ports = spec.groupName === undefined ? [spec.port] : [spec.port, spec.groupReplicationPort];
+    this.mark = `--defaults-file=${this.#layout.optionFile}`;
+  }
+
+  get version(): string {
+    return this.#input.version();
+  }
+
+  async populate(signal: AbortSignal): Promise<void> {
+    const { templates, user } = this.#input;
+    const template = await templates.directory(mysqlTemplate(await this.#input.installation(), user));
+    const { binlog, redo, data, temporary, sockets } = this.#layout;
+    for (const directory of [binlog, redo, temporary]) await makeOwnDirectory(directory, user);
+    if (!this.directories.includes(sockets)) await makeOwnDirectory(sockets, user);
+    const skip = redoDirectory;
+    await Promise.all([
+      copyTree({ from: template, to: data, user, signal, skip }),
+      copyTree({ from: join(template, skip), to: join(redo, skip), user, signal }),
+    ]);
+  }
+
+  async configure(): Promise<void> {
+    const { spec, user } = this.#input;
+    const installation = await this.#input.installation();
+    const text = mysqlOptionFile({ spec, layout: this.#layout, installation });
+    await replaceFile(this.#layout.optionFile, text, user);
+    await dropForbiddenPersisted(this.#layout.data);
+  }
+
+  async command(): Promise<EngineCommand> {
+    const installation = await this.#input.installation();
+    const { file, args } = installation.command('mysqld', [this.mark]);
+    // RESTART and clone work only under a parent that says it will start the server again.
+    const supervised = { MYSQLD_PARENT_PID: String(process.pid) };
+    return {
+      file,
+      args,
+      env: { ...cleanEnvironment, ...profileEnvironment(this.#input.spec.profile), ...supervised },
+    };
+  }
+
+  async probe(signal: AbortSignal): Promise<void> {
+    const login = {
+      socket: this.#layout.socket,
+      user: localAccount.user,
+      password: this.#input.localPassword,
+      connectMs: greetingMs,
+    };
+    try {
+      await withLocalSession(login, signal, (session) => session.query('DO 1'));
+    } catch (error) {
+      // Before the bootstrap there is no such account; but only a server that is ready can say so.
+      if (serverErrorNumber(error) !== accessDenied) throw error;
+    }
+  }
+
+  async bootstrap(signal: AbortSignal): Promise<void> {
+    const { accounts, localPassword } = this.#input;
+    const root = { socket: this.#layout.socket, user: 'root', password: '', connectMs: greetingMs };
+    const statements = bootstrapStatements({ accounts, localPassword, dialect: mysqlDialect(this.version) });
+    try {
+      await withLocalSession(root, signal, async (session) => {
+        for (const statement of statements) await session.query(statement);
+      });
+    } catch (error) {
+      if (serverErrorNumber(error) === accountLocked) return;
+      // The statement itself must not be told: it holds a password.
+      throw new KlusterError(
+        'instance_start_failed',
+        `Accounts of ${this.#input.id} could not be made: ${errorText(error)}`,
+      );
+    }
+  }
+
+  diagnose(log: string): 'port_busy' | null {
+    return /Bind on TCP\/IP port: Address already in use|Do you already have another mysqld server running on port/.test(
+      log,
+    )
+      ? 'port_busy'
+      : null;
+  }
+}

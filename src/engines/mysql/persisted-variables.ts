@@ -1,0 +1,42 @@
+import { readFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { isJsonObject, type Json } from '../../core/json.ts';
+import { replaceFile } from '../replace-file.ts';
+
+/** Settings that no SET PERSIST may change over a restart: the manager alone makes a node writable. */
+const neverPersisted: ReadonlySet<string> = new Set([
+  'read_only',
+  'super_read_only',
+  'skip_replica_start',
+  'skip_slave_start',
+  'group_replication_start_on_boot',
+  'group_replication_bootstrap_group',
+  'offline_mode',
+]);
+
+const fileName = 'mysqld-auto.cnf';
+
+/** The same without the settings above; the file groups variables in sections (manual, "Persisted System Variables"). */
+export function withoutForbidden(persisted: Json): Json {
+  if (!isJsonObject(persisted)) return persisted;
+  const kept = Object.entries(persisted).filter(([name]) => !neverPersisted.has(name));
+  return Object.fromEntries(
+    kept.map(([name, value]) => [name, value === undefined ? null : withoutForbidden(value)]),
+  );
+}
+
+/**
+ * mysqld reads persisted variables after its option file and so lets them win. Takes those away that would make a
+ * node writable, or replicating, by itself.
+ */
+export async function dropForbiddenPersisted(dataDirectory: string): Promise<void> {
+  const path = join(dataDirectory, fileName);
+  const text = await readFile(path, 'utf8').catch((error: unknown) => {
+    if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
+    throw error;
+  });
+  if (text === null) return;
+  const persisted = JSON.parse(text) as Json;
+  const kept = withoutForbidden(persisted);
+  if (JSON.stringify(kept) !== JSON.stringify(persisted)) await replaceFile(path, JSON.stringify(kept));
+}

@@ -1,0 +1,198 @@
+import { GtidSet } from '../core/gtid-set.ts';
+import { colonAddress, type StorageNode } from '../core/model.ts';
+import type { Diagnosis } from './diagnosis.ts';
+import {
+  sameAddress,
+  type NodeAnswer,
+  type NodeObservation,
+  type ShardObservation,
+} from './shard-observation.ts';
+
+interface Answered {
+  readonly node: StorageNode;
+  readonly answer: NodeAnswer;
+}
+
+const healthy: Diagnosis = { state: 'healthy', reason: 'every node does its part', action: null };
+
+function answered(nodes: readonly NodeObservation[]): readonly Answered[] {
+  return nodes.flatMap(({ node, answer }) => (answer === null ? [] : [{ node, answer }]));
+}
+
+function addresses(nodes: readonly { readonly node: StorageNode }[]): string {
+  return nodes.map(({ node }) => colonAddress(node)).join(', ');
+}
+
+/** Pure: the same observation always gives the same diagnosis. */
+export function diagnose(shard: ShardObservation): Diagnosis {
+  return shard.haMode === 'mgr' ? diagnoseGroup(shard) : diagnoseSource(shard);
+}
+
+/** no_rep and rbr: the catalog says who the primary is. */
+function diagnoseSource(shard: ShardObservation): Diagnosis {
+  const primary = shard.nodes.find(({ node }) => node.memberState === 'source');
+  if (primary === undefined) {
+    return {
+      state: 'primary_unreachable',
+      reason: `${shard.name} has no recorded primary`,
+      action: null,
+    };
+  }
+  return (
+    secondWriter(shard, primary.node) ??
+    primaryFault(primary, shard.fullsyncLevel) ??
+    replicaFault(shard, primary.node) ??
+    unreachableNode(shard) ??
+    healthy
+  );
+}
+
+function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis | null {
+  const writer = answered(shard.nodes).find(
+    ({ node, answer }) => node.id !== primary.id && !answer.superReadOnly,
+  );
+  if (writer === undefined) return null;
+  return {
+    state: 'second_writer',
+    reason: `${colonAddress(writer.node)} accepts writes, but the primary is ${colonAddress(primary)}: closing it`,
+    action: { kind: 'close', node: writer.node },
+  };
+}
+
+function primaryFault(primary: NodeObservation, fullsyncLevel: number): Diagnosis | null {
+  const at = colonAddress(primary.node);
+  if (primary.answer === null) {
+    return {
+      state: 'primary_unreachable',
+      reason: `the primary ${at} does not answer (${primary.failure ?? 'no reason known'}); its agent restarts it`,
+      action: null,
+    };
+  }
+  const { superReadOnly, acknowledgements } = primary.answer;
+  if (superReadOnly) {
+    return {
+      state: 'primary_closed',
+      reason: `the primary ${at} is read-only, as after a restart: opening it`,
+      action: { kind: 'open', node: primary.node },
+    };
+  }
+  if (acknowledgements < fullsyncLevel) {
+    return {
+      state: 'primary_closed',
+      reason: `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(fullsyncLevel)}: setting it`,
+      action: { kind: 'open', node: primary.node },
+    };
+  }
+  return null;
+}
+
+function replicaFault(shard: ShardObservation, primary: StorageNode): Diagnosis | null {
+  for (const { node, answer } of answered(shard.nodes)) {
+    if (node.id === primary.id) continue;
+    const fault = channelFault(node, answer, primary);
+    if (fault !== null) return fault;
+  }
+  return null;
+}
+
+function channelFault(node: StorageNode, answer: NodeAnswer, primary: StorageNode): Diagnosis | null {
+  const at = colonAddress(node);
+  const { channel } = answer;
+  if (channel === null || !sameAddress(channel.source, primary)) {
+    const source = channel === null ? 'nobody' : colonAddress(channel.source);
+    return {
+      state: 'replica_astray',
+      reason: `${at} follows ${source} instead of ${colonAddress(primary)}`,
+      action: null,
+    };
+  }
+  if (channel.receiverRunning && channel.applierRunning) return null;
+  if (channel.error !== null && !channel.applierRunning) {
+    return {
+      state: 'replica_broken',
+      reason: `replication on ${at} stopped: ${channel.error}`,
+      action: null,
+    };
+  }
+  return {
+    state: 'replica_stopped',
+    reason: `replication on ${at} does not run, as after a restart: starting it`,
+    action: { kind: 'start_replica', node },
+  };
+}
+
+function unreachableNode(shard: ShardObservation): Diagnosis | null {
+  const silent = shard.nodes.filter(({ answer }) => answer === null);
+  if (silent.length === 0) return null;
+  return {
+    state: 'node_unreachable',
+    reason: `no answer from ${addresses(silent)}; their agents restart them`,
+    action: null,
+  };
+}
+
+/** mgr: the group itself elects its primary; the manager follows it and brings members back. */
+function diagnoseGroup(shard: ShardObservation): Diagnosis {
+  const present = answered(shard.nodes);
+  const online = present.filter(({ answer }) => answer.groupState === 'ONLINE');
+  if (online.length === 0) return groupWithoutMembers(shard, present);
+  return movedPrimary(online) ?? memberDown(present) ?? unreachableNode(shard) ?? healthy;
+}
+
+function groupWithoutMembers(shard: ShardObservation, present: readonly Answered[]): Diagnosis {
+  const silent = shard.nodes.filter(({ answer }) => answer === null);
+  if (silent.length > 0) {
+    return {
+      state: 'group_unknown',
+      reason: `no member of the group is online, but ${addresses(silent)} did not answer and may run it`,
+      action: null,
+    };
+  }
+  const joining = present.filter(({ answer }) => answer.groupState === 'RECOVERING');
+  if (joining.length > 0) {
+    return { state: 'member_down', reason: `${addresses(joining)} is joining the group`, action: null };
+  }
+  const best = mostAdvanced(present);
+  if (best === null) {
+    return {
+      state: 'group_unknown',
+      reason: `no member has all transactions of the others (${addresses(present)}): an operator must choose`,
+      action: null,
+    };
+  }
+  return {
+    state: 'group_down',
+    reason: `no member of the group runs; ${colonAddress(best)} has every transaction: founding the group again there`,
+    action: { kind: 'bootstrap_group', node: best },
+  };
+}
+
+/** The node whose transactions include those of all others; the recorded primary when several do. */
+function mostAdvanced(present: readonly Answered[]): StorageNode | null {
+  const sets = present.map(({ node, answer }) => ({ node, gtids: GtidSet.parse(answer.gtids) }));
+  const candidates = sets.filter(({ gtids }) => sets.every((other) => gtids.contains(other.gtids)));
+  const recorded = candidates.find(({ node }) => node.memberState === 'source');
+  return (recorded ?? candidates[0])?.node ?? null;
+}
+
+function movedPrimary(online: readonly Answered[]): Diagnosis | null {
+  const primary = online.find(({ node, answer }) =>
+    answer.group.some((member) => member.primary && sameAddress(member, node)),
+  );
+  if (primary === undefined || primary.node.memberState === 'source') return null;
+  return {
+    state: 'primary_moved',
+    reason: `the group has made ${colonAddress(primary.node)} its primary: recording it`,
+    action: { kind: 'record_primary', node: primary.node },
+  };
+}
+
+function memberDown(present: readonly Answered[]): Diagnosis | null {
+  const down = present.find(({ answer }) => answer.groupState === 'OFFLINE' || answer.groupState === 'ERROR');
+  if (down === undefined) return null;
+  return {
+    state: 'member_down',
+    reason: `${colonAddress(down.node)} is ${down.answer.groupState} in its group: joining it again`,
+    action: { kind: 'join_group', node: down.node },
+  };
+}

@@ -1,0 +1,42 @@
+import type { StorageNode } from '../core/model.ts';
+
+/**
+ * What is the matter with a shard, and the one action that this state allows. The table in ARCHITECTURE.md lists the
+ * states in the order in which they are looked for.
+ */
+export type ShardState =
+  | 'healthy'
+  /** A node that is not the recorded primary accepts writes. */
+  | 'second_writer'
+  /** The recorded primary does not answer. */
+  | 'primary_unreachable'
+  /** The recorded primary came back read-only, as every server starts. */
+  | 'primary_closed'
+  /** The group has a primary that the catalog does not name yet. */
+  | 'primary_moved'
+  /** No member of the group runs, and all of them answer. */
+  | 'group_down'
+  /** No member of the group runs, but not all of them answer: one of those may be running it. */
+  | 'group_unknown'
+  | 'member_down'
+  | 'replica_stopped'
+  /** A replica follows another server than the recorded primary, or none. */
+  | 'replica_astray'
+  /** Replication of a replica has stopped with an error. */
+  | 'replica_broken'
+  | 'node_unreachable';
+
+export type ShardAction =
+  | { readonly kind: 'close'; readonly node: StorageNode }
+  | { readonly kind: 'open'; readonly node: StorageNode }
+  | { readonly kind: 'record_primary'; readonly node: StorageNode }
+  | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
+  | { readonly kind: 'join_group'; readonly node: StorageNode }
+  | { readonly kind: 'start_replica'; readonly node: StorageNode };
+
+export interface Diagnosis {
+  readonly state: ShardState;
+  /** One sentence for people: who, what, why this action or none. */
+  readonly reason: string;
+  readonly action: ShardAction | null;
+}

@@ -1,0 +1,73 @@
+import { KlusterError } from '../core/errors/kluster-error.ts';
+import type { Shard, StorageNode } from '../core/model.ts';
+import { startChannel } from '../engines/mysql/channel.ts';
+import { withMysql } from '../engines/mysql/connection.ts';
+import { bootstrapGroup, joinGroup, leaveGroup, ownGroupState } from '../engines/mysql/group.ts';
+import { makeReadOnly, makeWritable } from '../engines/mysql/read-only.ts';
+import { requireAcknowledgements } from '../engines/mysql/semi-sync.ts';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ShardAction } from './diagnosis.ts';
+import type { ManagementAccount } from './observe-node.ts';
+
+export interface RepairContext {
+  readonly shard: Shard;
+  readonly account: ManagementAccount;
+  readonly catalog: Catalog;
+}
+
+/** A member that joins fetches what it misses first; START GROUP_REPLICATION returns when it has joined. */
+const joinTimeoutMs = 60_000;
+
+/** Does the one action of a diagnosis. Each may be repeated. */
+export async function repairShard(
+  context: RepairContext,
+  action: ShardAction,
+  signal: AbortSignal,
+): Promise<void> {
+  const { hostaddr, port } = action.node;
+  const address = { hostaddr, port, ...context.account, statementTimeoutMs: joinTimeoutMs };
+  switch (action.kind) {
+    case 'close':
+      return withMysql(address, signal, makeReadOnly);
+    case 'open':
+      return openPrimary(context, action.node, signal);
+    case 'start_replica':
+      return withMysql(address, signal, startChannel);
+    case 'join_group':
+      return withMysql(address, signal, async (session) => {
+        if ((await ownGroupState(session)) === 'ERROR') await leaveGroup(session);
+        await joinGroup(session);
+      });
+    case 'bootstrap_group':
+      await requireOffice(context, signal);
+      return withMysql(address, signal, bootstrapGroup);
+    case 'record_primary':
+      return recordPrimary(context, action.node, signal);
+  }
+}
+
+/** Asks the metadata database whether this manager still leads: an old leader must not open or found anything. */
+async function requireOffice({ catalog, shard }: RepairContext, signal: AbortSignal): Promise<void> {
+  const known = await catalog.database.write((sql) => catalog.shards.find(sql, shard.id), signal);
+  if (known === undefined) {
+    throw new KlusterError('internal', `shard ${String(shard.id)} is no longer in the catalog`);
+  }
+}
+
+async function openPrimary(context: RepairContext, node: StorageNode, signal: AbortSignal): Promise<void> {
+  await requireOffice(context, signal);
+  const { hostaddr, port } = node;
+  await withMysql({ hostaddr, port, ...context.account }, signal, async (session) => {
+    const { fullsyncLevel } = context.shard;
+    if (fullsyncLevel > 0) await requireAcknowledgements(session, fullsyncLevel);
+    await makeWritable(session);
+  });
+}
+
+async function recordPrimary(
+  { catalog, shard }: RepairContext,
+  node: StorageNode,
+  signal: AbortSignal,
+): Promise<void> {
+  await catalog.database.write((sql) => catalog.storageNodes.setPrimary(sql, shard.id, node.id), signal);
+}

@@ -1,0 +1,33 @@
+import { clusterScope } from '../../../catalog/credentials.ts';
+import type { Step } from '../../../jobs/plan.ts';
+import type { Services } from '../../../jobs/services.ts';
+import { newClusterAccounts } from '../../topology/accounts.ts';
+import type { ClusterOrder } from '../context.ts';
+
+/** The row of the cluster, its log tables, and the passwords of everything that will be made for it. */
+export function register(order: ClusterOrder): Step<Services> {
+  const { clusterName } = order.prepared;
+  return {
+    kind: 'step',
+    key: 'register',
+    title: `register ${clusterName} in the catalog`,
+    deadlineMs: 60_000,
+    async run({ services, signal }) {
+      const { catalog } = services;
+      const id = await catalog.clusters.insert(
+        {
+          name: clusterName,
+          nickName: order.paras.nick_name ?? clusterName,
+          haMode: order.paras.ha_mode,
+        },
+        signal,
+      );
+      const application = { user: order.computerUser, password: order.paras.computer_password };
+      await catalog.credentials.putMissing(clusterScope(id), { ...newClusterAccounts(application) }, signal);
+      return { clusterId: id };
+    },
+    async undo({ services, signal }) {
+      await services.catalog.clusters.removeByName(clusterName, signal);
+    },
+  };
+}
