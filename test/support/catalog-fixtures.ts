@@ -61,6 +61,7 @@ export async function makeCluster(
         memberState: number === 1 && haMode !== 'mgr' ? 'source' : 'replica',
         status: 'active',
         monitor: account,
+        memoryMb: 250,
       };
       const inserted = await catalog.storageNodes.insert(sql, node);
       if ((await catalog.storageNodes.insert(sql, node)) !== inserted)
@@ -94,6 +95,7 @@ async function makeComputeNode(
       port: await catalog.ports.reserve(sql, { ...computer, owner }),
       status: 'active',
       application: { user: 'abc', password: 'abc' },
+      memoryMb: 100,
     };
     await catalog.computeNodes.insert(sql, order);
     return catalog.computeNodes.insert(sql, order);
