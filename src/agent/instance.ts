@@ -117,16 +117,27 @@ export class Instance {
    * @throws KlusterError port_busy, engine_missing, instance_conflict, instance_start_failed
    */
   async create(): Promise<InstanceView> {
-    this.#creation ??= this.#createOnce();
+    this.#creation ??= this.#createOnce({ cleanFirst: false });
     return this.#creation;
   }
 
-  async #createOnce(): Promise<InstanceView> {
+  /** What an earlier agent had made is of unknown completeness: it is removed and made again. */
+  async #recreate(): Promise<void> {
+    this.#creation ??= this.#createOnce({ cleanFirst: true });
+    await this.#creation;
+  }
+
+  async #createOnce({ cleanFirst }: { cleanFirst: boolean }): Promise<InstanceView> {
     const { signal } = this.#starting;
     return this.#exclusive(async () => {
+      this.#assertThere();
       try {
         signal.throwIfAborted();
         await this.#save();
+        if (cleanFirst) {
+          await this.#end('immediate');
+          await removeDirectories(this.#owned());
+        }
         await this.#make(signal);
         return this.view();
       } catch (error) {
@@ -134,14 +145,6 @@ export class Instance {
         throw error;
       }
     });
-  }
-
-  async #recreate(): Promise<void> {
-    this.#creation ??= this.#exclusive(async () => {
-      await this.#end('immediate');
-      await removeDirectories(this.#owned());
-    }).then(() => this.#createOnce());
-    await this.#creation;
   }
 
   async #make(signal: AbortSignal): Promise<void> {

@@ -31,11 +31,13 @@ export interface InstancesOptions {
   /** Default: found out; null: none. */
   readonly cgroup?: CgroupDriver | null;
   readonly logger?: Logger;
+  /** How long to wait for an earlier agent to let go of the state directory. */
+  readonly lockWaitMs?: number;
 }
 
 export type InstancesEvent = Extract<AgentEvent, { type: 'instance' | 'removed' }>;
 
-const lockWaitMs = 10_000;
+const defaultLockWaitMs = 10_000;
 
 /** All instances of one machine: makes, supervises and removes them. Processes outlive it. */
 export class Instances {
@@ -75,7 +77,7 @@ export class Instances {
     const { stateDirectory } = options;
     const logger = options.logger ?? pino({ level: 'silent' });
     await mkdir(stateDirectory, { recursive: true, mode: 0o711 });
-    const lock = await lockState(stateDirectory);
+    const lock = await lockState(stateDirectory, options.lockWaitMs ?? defaultLockWaitMs);
     try {
       const user = await engineUser();
       const templates = options.templateDirectory ?? join(stateDirectory, 'templates');
@@ -278,9 +280,9 @@ export class Instances {
   }
 }
 
-async function lockState(stateDirectory: string): Promise<FileLock> {
+async function lockState(stateDirectory: string, waitMs: number): Promise<FileLock> {
   try {
-    return await lockFile(join(stateDirectory, 'agent.lock'), AbortSignal.timeout(lockWaitMs));
+    return await lockFile(join(stateDirectory, 'agent.lock'), AbortSignal.timeout(waitMs));
   } catch (error) {
     if (!(error instanceof Error && error.name === 'AbortError')) throw error;
     throw new KlusterError('internal', `Another agent uses the state directory ${stateDirectory}`, {

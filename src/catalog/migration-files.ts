@@ -4,14 +4,12 @@ import { join } from 'node:path';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { packageRoot } from './package-root.ts';
 
-/** One numbered file of statements, applied once and never changed afterwards. */
+/** One numbered file of statements, applied once; what has been executed of it never changes afterwards. */
 export interface Migration {
   /** The four digits of the file name. */
   readonly number: number;
   /** File name, e.g. `0001_public_schema.sql`. */
   readonly name: string;
-  /** SHA-256 of the file, hexadecimal. */
-  readonly checksum: string;
   readonly statements: readonly string[];
 }
 
@@ -25,6 +23,11 @@ function statementsOf(text: string): readonly string[] {
     .split(/^-- next$/m)
     .map((statement) => statement.trim())
     .filter((statement) => statement !== '');
+}
+
+/** SHA-256 of statements, hexadecimal; comments count. */
+export function checksumOf(statements: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(statements)).digest('hex');
 }
 
 /** All migrations of a directory in the order of their numbers. */
@@ -50,7 +53,6 @@ async function readMigration(directory: string, name: string): Promise<Migration
   return {
     number: Number(digits),
     name,
-    checksum: createHash('sha256').update(text).digest('hex'),
     statements: statementsOf(text),
   };
 }

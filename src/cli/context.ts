@@ -1,6 +1,7 @@
 import { userInfo } from 'node:os';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { defaultHomeDirectory, homeAt, type Home } from '../manager/home.ts';
+import { unlessForbidden } from '../manager/json-file.ts';
 import { defaultPorts, managerUrl, readHomeConfig, type HomeConfig } from '../manager/home-config.ts';
 import type { JobCommand } from './job-flags.ts';
 import type { ManagerApi } from './manager-api.ts';
@@ -50,22 +51,13 @@ export interface ManagerAddress {
 export async function managerAddress(context: CliContext, options: GlobalOptions): Promise<ManagerAddress> {
   const { environment } = context;
   const named = options.url ?? environment['KLUSTER_URL'];
-  const config = await readableConfig(homeOf(context, options));
+  // Another user's installation is used by its URL.
+  const config = await unlessForbidden(readHomeConfig(homeOf(context, options)));
   const token = environment['KLUSTER_TOKEN'] ?? plainToken(config);
   const url =
     named ?? (config === undefined ? `http://127.0.0.1:${String(defaultPorts.manager)}` : managerUrl(config));
   if (!URL.canParse(url)) throw new KlusterError('bad_request', `${url} is not a URL`);
   return { url, token };
-}
-
-/** Another user's installation is used by its URL: its configuration need not be readable. */
-async function readableConfig(home: Home): Promise<HomeConfig | undefined> {
-  try {
-    return await readHomeConfig(home);
-  } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return undefined;
-    throw error;
-  }
 }
 
 function plainToken(config: HomeConfig | undefined): string | undefined {

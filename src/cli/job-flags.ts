@@ -55,10 +55,8 @@ function isObjectList(schema: object): boolean {
 }
 
 function description(schema: object, required: boolean): string {
-  const words = property(schema, 'enum');
   const summary = property(schema, 'description');
   const notes = [
-    ...(Array.isArray(words) ? [words.join(' | ')] : []),
     ...(placeholder(schema) === '<list>' ? ['separated by commas'] : []),
     ...(isSecret(schema) ? ['the first line of a file, - for standard input'] : []),
     ...(required ? ['required'] : []),

@@ -1,3 +1,4 @@
+import { pino } from 'pino';
 import type { AgentOptions } from './context.ts';
 import type { RunningServer } from './serve.ts';
 
@@ -7,7 +8,8 @@ export async function startManagerServer(options: { readonly home: string }): Pr
   return startManager(options);
 }
 
+/** Logs to stdout, one JSON object per line. */
 export async function startAgentServer(options: AgentOptions): Promise<RunningServer> {
-  const { startAgent } = await import('../agent/start.ts');
-  return startAgent(options);
+  const { startAgent } = await import('../agent/agent.ts');
+  return startAgent({ ...options, logger: pino({ name: 'agent' }) });
 }

@@ -1,4 +1,3 @@
-import { createInterface } from 'node:readline';
 import { Readable } from 'node:stream';
 import type { ReadableStream } from 'node:stream/web';
 import type { AgentEvent } from '../core/agent-protocol.ts';
@@ -24,6 +23,18 @@ function parseEvent(line: string): AgentEvent | null {
   return isAgentEvent(value) ? value : null;
 }
 
+/** The whole lines of a stream of UTF-8 text. */
+async function* readLines(stream: AsyncIterable<unknown>): AsyncGenerator<string> {
+  const decoder = new TextDecoder();
+  let rest = '';
+  for await (const chunk of stream) {
+    if (!(chunk instanceof Uint8Array)) throw new TypeError('the event stream is not made of bytes');
+    const lines = (rest + decoder.decode(chunk, { stream: true })).split('\n');
+    rest = lines.pop() ?? '';
+    yield* lines;
+  }
+}
+
 /**
  * The events of one open stream until it ends. Event types of newer agents are passed over.
  * @throws KlusterError agent_unreachable when the stream breaks, ends or falls silent.
@@ -36,24 +47,18 @@ export async function* readEvents(
   const silence = setTimeout(() => {
     stream.destroy(new Error(`no heartbeat for ${String(silenceLimitMs)} ms`));
   }, silenceLimitMs);
+  let reason = 'the agent ended it';
   try {
-    // readline's own iterator does not tell of errors of its input; a listener keeps them for the end.
-    const failure: { error?: Error } = {};
-    stream.once('error', (error) => {
-      failure.error = error;
-    });
-    for await (const line of createInterface({ input: stream, crlfDelay: Number.POSITIVE_INFINITY })) {
+    for await (const line of readLines(stream)) {
       silence.refresh();
-      const event = line === '' ? null : parseEvent(line);
+      const event = parseEvent(line);
       if (event !== null) yield event;
     }
-    const reason = failure.error === undefined ? 'the agent ended it' : errorText(failure.error);
-    throw new KlusterError(
-      'agent_unreachable',
-      `The event stream of the agent at ${address} ended: ${reason}`,
-    );
+  } catch (error) {
+    reason = errorText(error);
   } finally {
     clearTimeout(silence);
     stream.destroy();
   }
+  throw new KlusterError('agent_unreachable', `The event stream of the agent at ${address} ended: ${reason}`);
 }

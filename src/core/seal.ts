@@ -10,7 +10,10 @@ const ivBytes = 12;
 const tagBytes = 16;
 const keyBytes = 32;
 
-function derivedKey(secret: string, purpose: SealPurpose | 'request-signature' | 'derived-password' | 'local-account'): Buffer {
+function derivedKey(
+  secret: string,
+  purpose: SealPurpose | 'request-signature' | 'derived-password' | 'local-account',
+): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, 'kluster', purpose, keyBytes));
 }
 
@@ -55,6 +58,8 @@ const derivedPasswordLength = 24;
 
 /** The password of an account that nobody needs to store: always the same for one secret and one name. */
 export function derivedPassword(secret: string, name: string): string {
-  const digest = createHmac('sha256', derivedKey(secret, 'derived-password')).update(name).digest('base64url');
+  const digest = createHmac('sha256', derivedKey(secret, 'derived-password'))
+    .update(name)
+    .digest('base64url');
   return digest.replaceAll(/[-_]/g, 'x').slice(0, derivedPasswordLength);
 }

@@ -54,7 +54,7 @@ export function readHomeConfig(home: Home): Promise<HomeConfig | undefined> {
 
 /** Readable by the owner only: it may hold tokens. */
 export async function writeHomeConfig(home: Home, config: HomeConfig): Promise<void> {
-  await writeJsonFile<typeof homeConfigSchema>(home.configFile, config, 0o600);
+  await writeJsonFile<typeof homeConfigSchema>(home.configFile, config);
 }
 
 /** Where this machine reaches the API of its own manager. */

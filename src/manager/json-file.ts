@@ -2,7 +2,7 @@ import { readFile } from 'node:fs/promises';
 import type Type from 'typebox';
 import Value from 'typebox/value';
 import { KlusterError } from '../core/errors/kluster-error.ts';
-import { writeFileAtomically } from './atomic-file.ts';
+import { replaceFile } from '../engines/replace-file.ts';
 
 export function isMissing(error: unknown): boolean {
   return error instanceof Error && 'code' in error && error.code === 'ENOENT';
@@ -58,11 +58,20 @@ export async function readJsonFile<Schema extends Type.TSchema>(
   throw new KlusterError('configuration', `${path}: ${broken.join('; ')}`);
 }
 
-/** Writes a JSON file that people read and edit. */
+/** Writes a JSON file that people read and edit; a new one is readable by its owner only. */
 export async function writeJsonFile<Schema extends Type.TSchema>(
   path: string,
   value: Type.Static<Schema>,
-  mode: number,
 ): Promise<void> {
-  await writeFileAtomically(path, `${JSON.stringify(value, null, 2)}\n`, mode);
+  await replaceFile(path, `${JSON.stringify(value, null, 2)}\n`);
+}
+
+/** What another user's file says is unknown, which is no error where it is not needed. */
+export async function unlessForbidden<T>(reading: Promise<T>): Promise<T | undefined> {
+  try {
+    return await reading;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && error.code === 'EACCES') return undefined;
+    throw error;
+  }
 }

@@ -27,7 +27,7 @@ export function readMetadataCredentials(home: Home): Promise<MetadataCredentials
 }
 
 export async function writeMetadataCredentials(home: Home, credentials: MetadataCredentials): Promise<void> {
-  await writeJsonFile<typeof metadataCredentialsSchema>(home.metadataCredentialsFile, credentials, 0o600);
+  await writeJsonFile<typeof metadataCredentialsSchema>(home.metadataCredentialsFile, credentials);
 }
 
 /** Shared by the manager and the agents of one installation; made when there is none yet. */

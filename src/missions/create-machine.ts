@@ -24,15 +24,13 @@ const survey = Type.Object({
   space: Type.Object({ datadir: use, logdir: use, walLogDir: use, compDatadir: use }),
 });
 
-const prepared = Type.Object({ agentPort: Type.Integer() });
-
 /** Registers a host as storage or computer machine, after its agent has shown that it can serve as one. */
 export const createMachine = defineMission<Services>()({
   jobType: 'create_machine',
   aliases: [],
   summary: 'Register a machine',
   paras: createMachineParas,
-  prepared,
+  prepared: Type.Object({}),
   example: createMachineExample,
   doneText: 'create machine successfully',
 
@@ -59,13 +57,12 @@ export const createMachine = defineMission<Services>()({
         code: overlap.code,
       });
     }
-    const agent = await agentAt(services, paras.hostaddr);
-    return { agentPort: agent.port };
+    return {};
   },
 
-  plan: (paras, { agentPort }) =>
+  plan: (paras) =>
     serial('create_machine', `register ${paras.hostaddr} as ${paras.machine_type} machine`, [
-      surveyStep(paras, agentPort),
+      surveyStep(paras),
       registerStep(paras),
     ]),
 
@@ -93,14 +90,16 @@ function directoriesOf(paras: CreateMachineParas): MachineDirectories {
 
 const surveyPath = 'create_machine/survey';
 
-function surveyStep(paras: CreateMachineParas, agentPort: number): Step<Services> {
+function surveyStep(paras: CreateMachineParas): Step<Services> {
   return {
     kind: 'step',
     key: 'survey',
     title: `ask the agent of ${paras.hostaddr} for its engine, directories and capacity`,
     deadlineMs: 20_000,
     async run({ services, signal }) {
-      const agent = services.agents.at({ hostaddr: paras.hostaddr, port: agentPort });
+      // At each attempt: an agent that has just started may report another port than the usual one.
+      const address = await agentAt(services, paras.hostaddr);
+      const agent = services.agents.at(address);
       await askHealth(agent, paras.machine_type, signal);
       const space = await measureSpace(agent, directoriesOf(paras), signal);
       const capacity = await measureCapacity(
@@ -111,7 +110,8 @@ function surveyStep(paras: CreateMachineParas, agentPort: number): Step<Services
         },
         signal,
       );
-      return { agentPort, ...capacity, space };
+      const seen: Type.Static<typeof survey> = { agentPort: address.port, ...capacity, space };
+      return seen;
     },
   };
 }

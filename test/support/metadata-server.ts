@@ -28,7 +28,11 @@ export interface MetadataServer {
   options(database: string): MetadataOptions;
   /** A new database with the whole schema, opened; `office`: as a manager that has taken office (default). */
   database(settings?: { office?: boolean; connectionLimit?: number }): Promise<MetadataDatabase>;
-  /** Another manager's connections to the same database as the one that `database` made last. */
+  /** A new database without any table, opened. */
+  emptyDatabase(): Promise<MetadataDatabase>;
+  /** The name of the database made last. */
+  readonly currentDatabase: string;
+  /** Another manager's connections to the database made last. */
   another(settings?: { connectionLimit?: number }): MetadataDatabase;
   /** Ends everything that was opened here, then the server, and removes its files. */
   stop(): Promise<void>;
@@ -153,17 +157,21 @@ class Server implements MetadataServer {
   }
 
   async database(settings: { office?: boolean; connectionLimit?: number } = {}): Promise<MetadataDatabase> {
-    this.databases += 1;
-    await createMetadataDatabase(this.options(this.currentName));
-    const database = this.another(settings);
+    const database = await this.emptyDatabase(settings);
     await migrate(database);
     if (settings.office !== false) await database.takeOffice('test');
     return database;
   }
 
+  async emptyDatabase(settings: { connectionLimit?: number } = {}): Promise<MetadataDatabase> {
+    this.databases += 1;
+    await createMetadataDatabase(this.options(this.currentDatabase));
+    return this.another(settings);
+  }
+
   another(settings: { connectionLimit?: number } = {}): MetadataDatabase {
     const { connectionLimit = 4 } = settings;
-    const database = MetadataDatabase.open({ ...this.options(this.currentName), connectionLimit });
+    const database = MetadataDatabase.open({ ...this.options(this.currentDatabase), connectionLimit });
     this.opened.push(database);
     return database;
   }
@@ -181,7 +189,7 @@ class Server implements MetadataServer {
     await rm(this.directory, { recursive: true, force: true });
   }
 
-  private get currentName(): string {
+  get currentDatabase(): string {
     return `metadata_${String(this.databases)}`;
   }
 

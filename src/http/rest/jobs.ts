@@ -5,6 +5,7 @@ import type { Json } from '../../core/json.ts';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import type { AnswerJson, JobJson, JobListJson } from '../../core/rest-types.ts';
 import type { JobView } from '../../jobs/mission.ts';
+import { attachmentOf } from '../attachment.ts';
 import { callerGone } from '../caller-gone.ts';
 import { checkedUserName, idempotencyKeyOf } from '../emit/envelope.ts';
 import { answerImmediately } from '../immediate.ts';
@@ -44,7 +45,7 @@ class JobRoutes<Services> {
   }
 
   private json(view: JobView): JobJson {
-    return jobJson(view, this.jobTypes.mission(view.jobType)?.attachment(view) ?? null);
+    return jobJson(view, attachmentOf(view, this.jobTypes, this.server.logger));
   }
 
   private async accepted(id: JobId, reply: FastifyReply): Promise<JobJson> {

@@ -56,7 +56,7 @@ describe('flags of a job type', () => {
   test('help says what is required and which words are allowed', () => {
     const command = new Command('run').configureHelp({ helpWidth: 200 });
     addJobFlags(command, job);
-    expect(command.helpInformation()).toContain('How. (rbr | mgr; required)');
+    expect(command.helpInformation()).toContain('How. (required) (choices: "rbr", "mgr")');
     expect(command.helpInformation()).toContain('Where. (separated by commas)');
   });
 

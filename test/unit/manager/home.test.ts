@@ -16,13 +16,8 @@ import {
   writeHomeConfig,
   type HomeConfig,
 } from '../../../src/manager/home-config.ts';
-import {
-  endProcess,
-  isAlive,
-  processStartTime,
-  readLiveProcess,
-  recordThisProcess,
-} from '../../../src/manager/process-file.ts';
+import { endProcess, readLiveProcess, recordThisProcess } from '../../../src/manager/process-file.ts';
+import { identityOf, isAlive, type ProcessIdentity } from '../../../src/engines/process-identity.ts';
 import { catalogKey, installationSecret, readMetadataCredentials } from '../../../src/manager/secrets.ts';
 
 let directory: string;
@@ -135,24 +130,27 @@ describe('process records', () => {
     for (const child of children.splice(0)) child.kill('SIGKILL');
   });
 
-  function startChild(script: string): Promise<number> {
+  function startChild(script: string): Promise<ProcessIdentity> {
     const child = spawn(process.execPath, ['-e', script], { stdio: ['ignore', 'pipe', 'ignore'] });
     children.push(child);
     return new Promise((resolve, reject) => {
       child.once('error', reject);
-      child.stdout.once('data', () => resolve(child.pid ?? 0));
+      child.stdout.once('data', () => {
+        const identity = identityOf(child.pid ?? 0);
+        if (identity === null) reject(new Error('the child is gone'));
+        else resolve(identity);
+      });
     });
   }
 
   test('a second server of the same home is refused while the first lives', async () => {
-    const pid = await startChild('console.log("up"); setInterval(() => {}, 1000)');
-    const startTime = await processStartTime(pid);
-    await writeFile(home.managerPidFile, JSON.stringify({ pid, startTime }));
+    const other = await startChild('console.log("up"); setInterval(() => {}, 1000)');
+    await writeFile(home.managerPidFile, JSON.stringify(other));
     await expect(recordThisProcess(home.managerPidFile, 'manager')).rejects.toMatchObject({
       kind: 'already_running',
-      message: expect.stringContaining(String(pid)),
+      message: expect.stringContaining(String(other.pid)),
     });
-    expect(await endProcess({ pid, startTime: startTime ?? 0 }, 5000)).toBe(true);
+    expect(await endProcess(other, 5000)).toBe(true);
     const release = await recordThisProcess(home.managerPidFile, 'manager');
     expect((await readLiveProcess(home.managerPidFile))?.pid).toBe(process.pid);
     await release();
@@ -160,19 +158,16 @@ describe('process records', () => {
   });
 
   test('another process with the same pid is neither taken for it nor ended', async () => {
-    const pid = await startChild('console.log("up"); setInterval(() => {}, 1000)');
-    const startTime = (await processStartTime(pid)) ?? 0;
-    const older = { pid, startTime: startTime - 1 };
-    expect(await isAlive(older)).toBe(false);
+    const other = await startChild('console.log("up"); setInterval(() => {}, 1000)');
+    const older = { ...other, startTime: other.startTime - 1 };
     expect(await endProcess(older, 1000)).toBe(true);
-    expect(await isAlive({ pid, startTime })).toBe(true);
+    expect(isAlive(other)).toBe(true);
   });
 
   test('one that ignores SIGTERM is killed after the time it was given', async () => {
-    const pid = await startChild(
+    const identity = await startChild(
       'process.on("SIGTERM", () => {}); console.log("up"); setInterval(() => {}, 1000)',
     );
-    const identity = { pid, startTime: (await processStartTime(pid)) ?? 0 };
     expect(await endProcess(identity, 100)).toBe(false);
     await expect.poll(() => isAlive(identity)).toBe(false);
   });

@@ -1,0 +1,7 @@
+import { startAgent, type AgentOptions } from '../../src/agent/agent.ts';
+
+/** An agent for tests that kill it; its options are the only argument. */
+const [, , json] = process.argv;
+if (json === undefined) throw new Error('usage: agent-main <options as JSON>');
+await startAgent(JSON.parse(json) as AgentOptions);
+console.log('serving');
