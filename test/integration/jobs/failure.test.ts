@@ -13,7 +13,7 @@ import {
   step,
 } from '../../support/scripted-jobs.ts';
 
-const suite = scriptedSuite({ databaseFor: 'file' });
+const suite = scriptedSuite({ officeFor: 'file' });
 
 describe('a step that fails', () => {
   it('has every started step undone in reverse order, and names itself in the error of the job', async () => {

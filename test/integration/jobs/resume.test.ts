@@ -8,7 +8,7 @@ import { numberOf } from '../../../src/engines/sql.ts';
 import { pointOfNoReturn, serial } from '../../../src/jobs/plan.ts';
 import { Gate, scriptedSuite, step, type Script } from '../../support/scripted-jobs.ts';
 
-const suite = scriptedSuite({ databaseFor: 'test' });
+const suite = scriptedSuite({ officeFor: 'test' });
 
 async function storedStates(job: JobId): Promise<readonly string[]> {
   const [stored] = await suite.database.read((sql) => loadJobs(sql, [job]));
