@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import { pino } from 'pino';
 import { startAgent, type Agent } from '../../src/agent/agent.ts';
 import { ManagerClient } from '../../src/client/manager.ts';
+import { isJsonObject } from '../../src/core/json.ts';
 import type { JobJson } from '../../src/core/rest-types.ts';
 import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { writeHomeConfig } from '../../src/manager/home-config.ts';
@@ -17,8 +18,6 @@ export interface InstallationLayout {
   /** E.g. `127.0.9`: the manager is .1, machines are .11, .12, … */
   readonly network: string;
   readonly machines: number;
-  readonly storagePorts?: string;
-  readonly computerPorts?: string;
 }
 
 export interface TestMachine {
@@ -29,20 +28,27 @@ export interface TestMachine {
 
 const agentPort = 35_002;
 
+/**
+ * Another range for each machine: group replication binds its port on every address of the host (XCom ignores the address
+ * part of group_replication_local_address when it listens), so "machines" of one host may not share ports.
+ */
+function portRange(machineType: 'storage' | 'computer', index: number): string {
+  const first = (machineType === 'storage' ? 57_000 : 47_000) + index * 60;
+  return `${String(first)}-${String(first + 59)}`;
+}
+
 /** A whole installation in this process: one manager, an agent on each of several loopback addresses, real engines. */
 export class TestInstallation {
   readonly home: Home;
   readonly network: string;
   readonly machines: readonly TestMachine[];
   readonly client: ManagerClient;
-  readonly #layout: InstallationLayout;
   readonly #agents = new Map<string, Agent>();
   #manager: Manager | null = null;
   #unconfigure: () => Promise<void> = () => Promise.resolve();
 
   private constructor(home: Home, layout: InstallationLayout) {
     this.home = home;
-    this.#layout = layout;
     this.network = layout.network;
     this.machines = Array.from({ length: layout.machines }, (_, index) => {
       const hostaddr = `${layout.network}.${String(index + 11)}`;
@@ -78,7 +84,9 @@ export class TestInstallation {
     });
     await symlink(await templateCache(), join(home.agentDirectory, 'templates'));
     const installation = new TestInstallation(home, layout);
-    installation.#unconfigure = await configureLoopback(installation.machines.map(({ hostaddr }) => hostaddr));
+    installation.#unconfigure = await configureLoopback(
+      installation.machines.map(({ hostaddr }) => hostaddr),
+    );
     for (const machine of installation.machines) await mkdir(machine.dataDirectory, { recursive: true });
     return installation;
   }
@@ -123,11 +131,11 @@ export class TestInstallation {
   async register(machine: TestMachine, overrides: Record<string, string> = {}): Promise<void> {
     for (const machineType of ['storage', 'computer'] as const) {
       const { dataDirectory, hostaddr } = machine;
-      const { storagePorts = '57000-57400', computerPorts = '47000-47200' } = this.#layout;
+      const ports = portRange(machineType, this.machines.indexOf(machine));
       await this.done('create_machine', {
         hostaddr,
         machine_type: machineType,
-        port_range: machineType === 'storage' ? storagePorts : computerPorts,
+        port_range: ports,
         rack_id: '1',
         datadir: dataDirectory,
         logdir: dataDirectory,
@@ -163,7 +171,8 @@ export class TestInstallation {
     });
     const body: unknown = await reply.json();
     if (reply.status !== 202) throw new Error(`${jobType} was refused: ${JSON.stringify(body)}`);
-    return Number((body as { job_id: number }).job_id);
+    if (!isJsonObject(body)) throw new Error(`the answer is ${JSON.stringify(body)}`);
+    return Number(body['job_id']);
   }
 
   async ended(id: number, deadlineMs = 120_000): Promise<JobJson> {
