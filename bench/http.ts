@@ -7,8 +7,8 @@ import type { CpuReading, LoadOrder, LoadResult, ServerReady } from './http/prot
  * Requests per second and latency of get_status and of job submission, against a bare Fastify route that answers a
  * constant of the same size. Rounds are interleaved, so that whatever else the machine does hits all of them.
  */
-const rounds = 7;
-const roundMs = 1000;
+const rounds = 15;
+const roundMs = 500;
 const connections = 16;
 
 interface Round extends LoadResult {

@@ -67,7 +67,8 @@ async function bareServer(reply: string): Promise<number> {
 
 const metadata = await startMetadataServer();
 const database = await metadata.database({ connectionLimit: 8 });
-const logger = pino({ level: 'info' }, process.stderr);
+// As verbose as a manager, into nothing.
+const logger = pino({ level: 'info' }, pino.destination('/dev/null'));
 const jobs = new JobEngine<undefined>({
   database,
   services: undefined,

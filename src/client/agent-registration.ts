@@ -1,3 +1,4 @@
+import { withDeadline } from '../core/abort.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { HostPort } from '../core/model.ts';
 import { signRequest } from '../core/request-signature.ts';
@@ -32,14 +33,11 @@ export async function registerAgent(registration: AgentRegistration, signal: Abo
   let response: Response;
   let text: string;
   try {
-    response = await fetch(url, {
-      method: 'POST',
-      headers: { ...signature, 'content-type': 'application/json' },
-      body,
-      redirect: 'error',
-      signal: AbortSignal.any([signal, AbortSignal.timeout(deadlineMs)]),
-    });
-    text = await response.text();
+    ({ response, text } = await withDeadline(deadlineMs, signal, async (bounded) => {
+      const headers = { ...signature, 'content-type': 'application/json' };
+      const reply = await fetch(url, { method: 'POST', headers, body, redirect: 'error', signal: bounded });
+      return { response: reply, text: await reply.text() };
+    }));
   } catch (error) {
     signal.throwIfAborted();
     throw new KlusterError('manager_unreachable', `The manager at ${url.origin}: ${errorText(error)}`);

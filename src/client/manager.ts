@@ -1,3 +1,4 @@
+import { linkedSignal, withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type {
   AnswerJson,
@@ -145,14 +146,13 @@ export class ManagerClient {
   }
 
   private async *eventsOnce(id: number, after: number, signal: AbortSignal): AsyncGenerator<JobEventJson> {
-    const silence = new AbortController();
+    const silence = linkedSignal(signal);
     const timer = setTimeout(() => silence.abort(new Error('the event stream fell silent')), silenceMs);
     const path = `/jobs/${String(id)}/events`;
-    const stop = AbortSignal.any([signal, silence.signal]);
     try {
       const response = await this.fetch(
         { method: 'GET', path, headers: { 'last-event-id': String(after) } },
-        stop,
+        silence.signal,
       );
       if (!response.ok) throw problemError(this.url, response.status, await response.text());
       if (response.body === null) throw this.unreachable('the event stream is empty');
@@ -164,14 +164,15 @@ export class ManagerClient {
           },
         }),
         // Here as well as for fetch, which forgets its signal when the request is garbage-collected (Node 20).
-        { signal: stop },
+        { signal: silence.signal },
       );
       for await (const { data } of streamEventsOf(body)) yield JSON.parse(data) as JobEventJson;
     } catch (error) {
       throw error instanceof KlusterError ? error : this.unreachable(errorText(error));
     } finally {
       clearTimeout(timer);
-      silence.abort();
+      silence.release();
+      silence.abort(new Error('no longer wanted'));
     }
   }
 
@@ -189,14 +190,14 @@ export class ManagerClient {
   }
 
   private async call<Result>(call: Call): Promise<Result> {
-    const deadline = AbortSignal.timeout(this.deadlineMs);
-    const signal = call.signal === undefined ? deadline : AbortSignal.any([deadline, call.signal]);
-    const response = await this.fetch(call, signal);
-    const text = await response.text().catch((error: unknown) => {
-      throw this.unreachable(errorText(error));
+    return withDeadline(this.deadlineMs, call.signal, async (signal) => {
+      const response = await this.fetch(call, signal);
+      const text = await response.text().catch((error: unknown) => {
+        throw this.unreachable(errorText(error));
+      });
+      if (!response.ok) throw problemError(this.url, response.status, text);
+      return JSON.parse(text) as Result;
     });
-    if (!response.ok) throw problemError(this.url, response.status, text);
-    return JSON.parse(text) as Result;
   }
 
   private async fetch(call: Call, signal: AbortSignal): Promise<Response> {

@@ -45,9 +45,12 @@ export class AgentWatch {
   }
 
   async stop(): Promise<void> {
-    this.#abort.abort(new Error('the agent watch was stopped'));
+    const reason = new Error('the agent watch was stopped');
+    this.#abort.abort(reason);
     await this.#loop;
-    await Promise.allSettled([...this.#agents.values()].map(({ task }) => task));
+    const watched = [...this.#agents.values()];
+    for (const agent of watched) agent.abort.abort(reason);
+    await Promise.allSettled(watched.map(({ task }) => task));
   }
 
   /** Whether an agent at this address sends heartbeats. */
@@ -101,7 +104,7 @@ export class AgentWatch {
       instances: new Map(),
       task: Promise.resolve(),
     };
-    agent.task = this.#follow(agent, AbortSignal.any([abort.signal, this.#abort.signal]));
+    agent.task = this.#follow(agent, abort.signal);
     return agent;
   }
 

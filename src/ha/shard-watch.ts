@@ -2,6 +2,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { clusterScope } from '../catalog/credentials.ts';
+import { withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { ShardId } from '../core/ids.ts';
 import type { HostPort, Shard, StorageNode } from '../core/model.ts';
@@ -138,9 +139,10 @@ export class ShardWatch {
   async #check(watched: Watched, signal: AbortSignal): Promise<void> {
     const { logger } = this.#options;
     const { shard } = watched;
-    const deadline = AbortSignal.any([signal, AbortSignal.timeout(checkDeadlineMs)]);
     try {
-      const diagnosis = await this.#observeAndRepair(watched, deadline);
+      const diagnosis = await withDeadline(checkDeadlineMs, signal, (bounded) =>
+        this.#observeAndRepair(watched, bounded),
+      );
       if (diagnosis.state !== watched.diagnosis?.state) {
         logger.info({ shard: shard.name, cluster: shard.clusterId, ...diagnosis }, diagnosis.reason);
       }

@@ -38,8 +38,8 @@ const requestTimeoutMs = 60_000;
 const defaultCloseDeadlineMs = 5000;
 
 function isEmit(request: FastifyRequest): boolean {
-  const [path] = request.url.split('?', 1);
-  return path === emitPath;
+  const [path = ''] = request.url.split('?', 1);
+  return path.replace(/\/$/, '') === emitPath;
 }
 
 /** Emit answers its own way, whatever goes wrong; the rest answers problem+json. */

@@ -1,3 +1,4 @@
+import { linkedSignal } from '../core/abort.ts';
 import { clusterScope } from '../catalog/credentials.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import type { HostPort } from '../core/model.ts';
@@ -21,7 +22,7 @@ export async function groupPrimary(
     'management',
   );
   if (account === undefined) return undefined;
-  const enough = new AbortController();
+  const enough = linkedSignal(signal);
   const asked = nodes.map(async ({ hostaddr, port }) => {
     const address = {
       hostaddr,
@@ -30,7 +31,7 @@ export async function groupPrimary(
       connectTimeoutMs: askTimeoutMs,
       statementTimeoutMs: askTimeoutMs,
     };
-    const members = await withMysql(address, AbortSignal.any([signal, enough.signal]), groupMembers);
+    const members = await withMysql(address, enough.signal, groupMembers);
     const primary = members.find((member) => member.primary && member.state === 'ONLINE');
     if (primary === undefined)
       throw new KlusterError('engine_sql', `${hostaddr}:${String(port)} sees no primary`);
@@ -43,7 +44,8 @@ export async function groupPrimary(
     if (error instanceof AggregateError) return undefined;
     throw error;
   } finally {
-    enough.abort();
+    enough.release();
+    enough.abort(new Error('no longer wanted'));
     await Promise.allSettled(asked);
   }
 }

@@ -7,7 +7,7 @@ import { KlusterError } from '../../src/core/errors/kluster-error.ts';
 import { defineImmediateJob, type ImmediateJob } from '../../src/jobs/immediate.ts';
 import { defineMission, type AnyMission } from '../../src/jobs/mission.ts';
 import { serial } from '../../src/jobs/plan.ts';
-import { logRedaction } from '../../src/http/log-failure.ts';
+import { logRedaction } from '../../src/http/request-log.ts';
 import type { ServerOptions } from '../../src/http/options.ts';
 import { createServer } from '../../src/http/server.ts';
 import { JobStub } from './job-stub.ts';
@@ -33,8 +33,10 @@ export const sampleMission: AnyMission<unknown> = defineMission<unknown>()({
   admit: async () => ({ admitted: true, locks: [] }),
   prepare: async () => ({}),
   plan: () => serial('root', 'create a sample', []),
-  attachment: (view) =>
-    view.status === 'not_started' ? null : { state: view.status, child: { error_code: 0 } },
+  attachment: (view) => {
+    if (view.paras['nick_name'] === 'bad report') throw new TypeError('a defect of the report');
+    return view.status === 'not_started' ? null : { state: view.status, child: { error_code: 0 } };
+  },
 });
 
 export const sampleQuery: ImmediateJob<unknown> = defineImmediateJob<unknown>()({

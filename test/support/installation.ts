@@ -9,6 +9,7 @@ import { writeHomeConfig } from '../../src/manager/home-config.ts';
 import { installationSecret } from '../../src/manager/secrets.ts';
 import { startManager, type Manager } from '../../src/manager/start.ts';
 import { endProcess, leftProcesses } from './leftovers.ts';
+import { configureLoopback } from './loopback.ts';
 import { templateCache } from './template-cache.ts';
 
 /** Addresses and ports of one test file; files that run at the same time use different blocks. */
@@ -37,6 +38,7 @@ export class TestInstallation {
   readonly #layout: InstallationLayout;
   readonly #agents = new Map<string, Agent>();
   #manager: Manager | null = null;
+  #unconfigure: () => Promise<void> = () => Promise.resolve();
 
   private constructor(home: Home, layout: InstallationLayout) {
     this.home = home;
@@ -76,6 +78,7 @@ export class TestInstallation {
     });
     await symlink(await templateCache(), join(home.agentDirectory, 'templates'));
     const installation = new TestInstallation(home, layout);
+    installation.#unconfigure = await configureLoopback(installation.machines.map(({ hostaddr }) => hostaddr));
     for (const machine of installation.machines) await mkdir(machine.dataDirectory, { recursive: true });
     return installation;
   }
@@ -188,6 +191,7 @@ export class TestInstallation {
     await this.stopManager();
     for (const [hostaddr] of this.#agents) await this.stopAgent(hostaddr);
     await endProcessesIn(this.home.directory);
+    await this.#unconfigure();
   }
 }
 

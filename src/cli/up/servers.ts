@@ -1,3 +1,4 @@
+import { withDeadline } from '../../core/abort.ts';
 import { setTimeout as pause } from 'node:timers/promises';
 import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
 import { isMissing } from '../../manager/json-file.ts';
@@ -33,9 +34,11 @@ function healthUrl(config: HomeConfig, role: ServerRole): string {
 /** A probe that says why not, `undefined` when the server is healthy. */
 async function unhealthy(url: string, signal: AbortSignal): Promise<string | undefined> {
   try {
-    const response = await fetch(url, { signal: AbortSignal.any([signal, AbortSignal.timeout(probeMs)]) });
-    const body = await response.text();
-    return response.ok ? undefined : `${url} answers ${String(response.status)}: ${body}`;
+    return await withDeadline(probeMs, signal, async (bounded) => {
+      const response = await fetch(url, { signal: bounded });
+      const body = await response.text();
+      return response.ok ? undefined : `${url} answers ${String(response.status)}: ${body}`;
+    });
   } catch (error) {
     signal.throwIfAborted();
     return `${url}: ${errorText(error)}`;

@@ -9,7 +9,7 @@ import type { JobTypes } from '../job-types.ts';
 import { errorInfo, failedReply, fullReply, type Reply } from './replies.ts';
 
 /** The id in a text, or undefined when the text cannot be one. */
-export function jobIdFrom(text: string): JobId | undefined {
+function jobIdFrom(text: string): JobId | undefined {
   if (!/^\d{1,16}$/.test(text)) return undefined;
   const number = Number(text);
   return Number.isSafeInteger(number) && number > 0 ? jobId(number) : undefined;

@@ -11,7 +11,7 @@ import { checkedUserName, idempotencyKeyOf } from '../emit/envelope.ts';
 import { answerImmediately } from '../immediate.ts';
 import type { JobTypes } from '../job-types.ts';
 import { requireLeader } from '../leadership.ts';
-import { logFailure } from '../log-failure.ts';
+import { logAccepted, logFailure } from '../request-log.ts';
 import type { ServerOptions } from '../options.ts';
 import { streamEvents, type OpenStreams, type ServerSentEvent } from './event-stream.ts';
 import { jobEventJson, jobJson, jobSummaryJson } from './job-json.ts';
@@ -78,6 +78,7 @@ class JobRoutes<Services> {
       userName: checkedUserName(userName ?? request.userName),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     });
+    logAccepted(request, { id, jobType: definition.mission.jobType });
     return this.accepted(id, reply);
   }
 
@@ -145,7 +146,7 @@ class JobRoutes<Services> {
 }
 
 const tags = ['jobs'];
-const errors = { '4xx': schemas.problem, '5xx': schemas.problem };
+const errors = schemas.errorResponses;
 
 export function addJobRoutes<Services>(app: FastifyInstance, options: JobRoutesOptions<Services>): void {
   const routes = new JobRoutes(options);

@@ -89,6 +89,17 @@ describe('what clients cut out of replies', () => {
     );
   });
 
+  it('does not take a defect of a report for a failure of the job', async () => {
+    const reply = await send({ job_type: 'create_sample', paras: { shards: 1, nick_name: 'bad report' } });
+    const { job_id: id } = JSON.parse(reply) as { job_id: string };
+    expect(JSON.parse(await status(id))).toMatchObject({
+      status: 'ongoing',
+      attachment: null,
+      error_code: '0',
+    });
+    expect(server.log()).toContain('a defect of the report');
+  });
+
   it.each([
     ['4711'],
     [4711],
@@ -281,6 +292,25 @@ describe('refusals', () => {
     expect(response.match(/HTTP\/1\.1 200/g)).toHaveLength(2);
   });
 
+  it('cuts off a body without an end', async () => {
+    const chunk = `100000\r\n${' '.repeat(0x10_00_00)}\r\n`;
+    const head = `POST ${path} HTTP/1.1\r\nHost: 127.0.5.1\r\nTransfer-Encoding: chunked\r\n\r\n`;
+    const socket = connect({ host: '127.0.5.1', port: server.port });
+    socket.on('error', () => undefined);
+    const closed = new Promise((resolve) => {
+      socket.once('close', resolve);
+    });
+    socket.write(head);
+    let sent = 0;
+    for (; sent < 200 && !socket.destroyed; sent += 1) {
+      if (!socket.write(chunk)) await Promise.race([once(socket, 'drain').catch(() => undefined), closed]);
+    }
+    await closed;
+    expect(sent).toBeGreaterThanOrEqual(64);
+    expect(sent).toBeLessThan(200);
+    expect(await send({ job_type: 'get_sample' })).toContain('"status":"done"');
+  });
+
   it.each(['GET', 'PUT', 'DELETE', 'OPTIONS', 'PATCH'])(
     'answers %s with the failed envelope',
     async (method) => {
@@ -291,7 +321,7 @@ describe('refusals', () => {
     },
   );
 
-  it('hides a fault of its own behind an id of the log, once', async () => {
+  it('logs a fault of its own once, with the id of the request', async () => {
     const { error_code } = refusal(await send({ job_type: 'get_sample', paras: { name: 'broken' } }));
     expect(error_code).toBe('70001');
     const lines = server

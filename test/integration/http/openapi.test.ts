@@ -101,6 +101,13 @@ describe('the OpenAPI document', () => {
     );
   });
 
+  it('says how a request is refused', () => {
+    const refused = at('#/paths/~1api~1v1~1jobs/post/responses/4XX/content/application~1problem+json/schema');
+    expect(refused).toMatchObject({ properties: { kind: {}, violations: {}, hint: {} } });
+    const accepted = at('#/paths/~1api~1v1~1jobs/post/responses/202/content/application~1json/schema');
+    expect(accepted).toMatchObject({ properties: { job_id: {}, steps: {}, waiting_for: {} } });
+  });
+
   it('gives a client only what it accepts: the examples pass', async () => {
     const examples = at('#/components/schemas/create_sample/examples') as unknown[];
     const response = await fetch(`${server.url}/HttpService/Emit`, {
