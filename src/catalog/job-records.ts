@@ -1,5 +1,6 @@
 import { jobId, type JobId } from '../core/ids.ts';
 import { isJsonObject, type Json, type JsonObject } from '../core/json.ts';
+import { dateOf, oneOf } from './columns.ts';
 import { numberOf, textOf, textOrNull, type SqlRow } from './sql.ts';
 
 /** What the job tables hold, as the job engine reads and writes it (tables: migrations/0003_jobs.sql). */
@@ -85,22 +86,8 @@ export interface StoredEvent {
   readonly event: object;
 }
 
-function oneOf<Word extends string>(words: readonly Word[], row: SqlRow, column: string): Word {
-  const text = textOf(row, column);
-  const word = words.find((candidate) => candidate === text);
-  if (word === undefined) throw new TypeError(`column ${column} has an unknown value: ${text}`);
-  return word;
-}
-
 function dateOrNull(row: SqlRow, column: string): Date | null {
-  const text = textOrNull(row, column);
-  return text === null ? null : new Date(`${text.replace(' ', 'T')}Z`);
-}
-
-function dateOf(row: SqlRow, column: string): Date {
-  const date = dateOrNull(row, column);
-  if (date === null) throw new TypeError(`column ${column} is NULL`);
-  return date;
+  return textOrNull(row, column) === null ? null : dateOf(row, column);
 }
 
 function jsonOrUndefined(row: SqlRow, column: string): Json | undefined {
@@ -146,7 +133,7 @@ export function parseJob(row: SqlRow): StoredJob {
     paras: objectOf(row, 'paras'),
     retryOf: idOrNull(row, 'retry_of'),
     submittedAt: dateOf(row, 'submitted_at'),
-    phase: oneOf(jobPhases, row, 'phase'),
+    phase: oneOf(row, 'phase', jobPhases),
     cancelRequested: numberOf(row, 'cancel_requested') !== 0,
     pastPointOfNoReturn: numberOf(row, 'past_point_of_no_return') !== 0,
     error: errorOf(row),
@@ -165,7 +152,7 @@ export function parseStep(row: SqlRow): { readonly job: JobId; readonly step: St
     path: textOf(row, 'path'),
     title: textOf(row, 'title'),
     weight: numberOf(row, 'weight'),
-    state: oneOf(stepStates, row, 'state'),
+    state: oneOf(row, 'state', stepStates),
     attempt: numberOf(row, 'attempt'),
     startedAt: dateOrNull(row, 'started_at'),
     endedAt: dateOrNull(row, 'ended_at'),

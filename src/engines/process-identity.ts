@@ -41,12 +41,26 @@ export function parseProcessStatus(text: string): ProcessStatus {
   return { pid: Number.parseInt(text, 10), state, parent: Number(parent), startTime: Number(startTime) };
 }
 
-/** Null when there is no such process, or only what is left of an ended one that its parent has not asked for. */
+/** Threads of a killed process end one after another; until the last one has, it holds its files, locks and ports. */
+function hasOtherThreads(pid: number): boolean {
+  try {
+    return readdirSync(`/proc/${String(pid)}/task`).length > 1;
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && gone.has(String(error.code))) return false;
+    throw error;
+  }
+}
+
+/**
+ * Null when there is no such process, or only what is left of an ended one that its parent has not asked for. The
+ * first thread alone may look like that while others are still about to end.
+ */
 export function processStatus(pid: number): ProcessStatus | null {
   const text = readProc(`/proc/${String(pid)}/stat`);
   if (text === null || text === '') return null;
   const status = parseProcessStatus(text);
-  return status.state === 'Z' || status.state === 'X' ? null : status;
+  const ended = status.state === 'X' || (status.state === 'Z' && !hasOtherThreads(pid));
+  return ended ? null : status;
 }
 
 export function identityOf(pid: number): ProcessIdentity | null {

@@ -9,10 +9,11 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
  *                                        time; KLUSTER_FAULT_FILE names the file that remembers the points, one a line
  *   KLUSTER_FAULT_MODE=fail:<point>      the named point throws an error that is not repeated
  *
- * Points: `<job_type>:<path>:<place>`. The places of a step are `before`, `after-run` (its output is not stored
- * yet), `after-store`, and `undo-before`, `undo-after-run`, `undo-after-store`. `prepare`, `plan` and `end` are paths of
- * the job itself: `prepare:before|after-run|after-store`, `undo:before` and `undo:after-store` around the decision to
- * undo, `point-of-no-return:before|after-store`, `end:before|after-store`.
+ * Points of a step: `<job_type>:<path>:<place>` with the places `before`, `after-run` (its output is not stored yet),
+ * `after-store`, and `undo-before`, `undo-after-run`, `undo-after-store`. Points of the job: `<job_type>:` and one of
+ * `prepare:before|after-run|after-store`, `point-of-no-return:before|after-store`, `undo:before|after-store` (around the
+ * decision to undo), `end:before` (all steps are done), `end:after-store`. A failure at `undo:…` is none that the job
+ * could handle: the job is set aside until the next start.
  */
 export type FaultPoint = (name: string) => void;
 

@@ -1,5 +1,5 @@
 import { spawn, type ChildProcess } from 'node:child_process';
-import { chmod, chown, cp, mkdir, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { chmod, chown, cp, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -15,6 +15,7 @@ import {
 import { withMysql } from '../../src/engines/mysql/connection.ts';
 import { asUser, cleanEnvironment, runProgram } from '../../src/engines/run-program.ts';
 import { TemplateStore } from '../../src/engines/template.ts';
+import { templateCache } from './template-cache.ts';
 
 const user = 'kluster_test';
 const password = 'Kluster-test-1';
@@ -63,11 +64,7 @@ const servingArguments = [
 ];
 
 async function initialised(mysql: MysqlInstallation, owner: EngineUser): Promise<string> {
-  // Kept between runs: beside the directory that one run has to itself.
-  const root = join('/tmp', `kluster-templates-${String(owner.uid)}`);
-  await mkdir(root, { recursive: true });
-  await chmod(root, 0o755);
-  return new TemplateStore(root, owner).directory({
+  return new TemplateStore(await templateCache(), owner).directory({
     name: `test-mysql-${mysql.version}`,
     build: (directory, signal) => {
       const command = mysql.command('mysqld', [

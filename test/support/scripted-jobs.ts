@@ -223,15 +223,20 @@ class Suite implements ScriptedSuite {
   }
 }
 
-/** Call it at the top of a test file: it registers the hooks. */
-export function scriptedSuite(options: { readonly databaseFor: 'file' | 'test' }): ScriptedSuite {
+/** Call it at the top of a test file: it registers the hooks. `officeFor: 'test'`: a new term before every test. */
+export function scriptedSuite(options: { readonly officeFor: 'file' | 'test' }): ScriptedSuite {
   const suite = new Suite();
-  const makeDatabase = async () => suite.use(await suite.server.database());
   beforeAll(async () => {
     await suite.open();
-    if (options.databaseFor === 'file') await makeDatabase();
+    suite.use(await suite.server.database());
   });
-  if (options.databaseFor === 'test') beforeEach(makeDatabase);
+  if (options.officeFor === 'test') {
+    beforeEach(async () => {
+      const database = suite.server.another();
+      await database.takeOffice('test');
+      suite.use(database);
+    });
+  }
   afterEach(() => suite.stopEngines());
   afterAll(() => suite.close());
   return suite;

@@ -1,4 +1,5 @@
 import { existsSync } from 'node:fs';
+import { availableParallelism } from 'node:os';
 import { join } from 'node:path';
 import type { CgroupDriver } from './driver.ts';
 import { isWritable, makeGroup, readControl, writeControl } from './files.ts';
@@ -23,17 +24,24 @@ function enableCpu(directory: string): boolean {
 /**
  * The cpu cgroup driver of this machine, or null when it has no controller that this process may write. On hybrid
  * systems the cpu controller belongs to one version; the other one's tree exists but does not have it.
+ *
+ * All instances with a limit together weigh as much as the machine has cores: otherwise they would share, on a busy
+ * machine, what one ordinary process gets.
  */
 export function detectCgroup(mount = '/sys/fs/cgroup'): CgroupDriver | null {
   const first = join(mount, 'cpu');
   if (existsSync(join(first, 'cpu.cfs_quota_us')) && isWritable(first)) {
-    makeGroup(join(first, parent));
-    return cgroupV1(join(first, parent));
+    const root = join(first, parent);
+    makeGroup(root);
+    writeControl(join(root, 'cpu.shares'), String(1_024 * availableParallelism()));
+    return cgroupV1(root);
   }
   if (!existsSync(join(mount, 'cgroup.controllers')) || !isWritable(join(mount, 'cgroup.subtree_control'))) {
     return null;
   }
   if (!enableCpu(mount)) return null;
-  makeGroup(join(mount, parent));
-  return enableCpu(join(mount, parent)) ? cgroupV2(join(mount, parent)) : null;
+  const root = join(mount, parent);
+  makeGroup(root);
+  writeControl(join(root, 'cpu.weight'), String(Math.min(10_000, 100 * availableParallelism())));
+  return enableCpu(root) ? cgroupV2(root) : null;
 }

@@ -21,7 +21,7 @@ CREATE TABLE kluster_instances (
   machine_id int unsigned NOT NULL,
   -- what placement counts the instance with
   memory_mb int unsigned NOT NULL DEFAULT 0,
-  -- exactly one of the two, or none for a node of the metadata cluster
+  -- exactly one of the three
   shard_node_id int unsigned NULL,
   comp_node_id int unsigned NULL,
   meta_node_id bigint unsigned NULL,

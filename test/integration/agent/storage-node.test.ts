@@ -231,6 +231,25 @@ test('restart acts once per operation key; RESTART by SQL brings the node back',
   expect(after.lastExit?.reason).toBe('exit code 16');
 });
 
+test('a clone of another node comes back by itself, with the donor’s data and its own agent', async () => {
+  const donor = await mysqlSession(at(22_010), accountFor('management'));
+  const recipient = await mysqlSession(at(22_020), accountFor('management'));
+  const { user, password } = accountFor('replication');
+  const before = await client.instance(replica);
+  await recipient.query('SET GLOBAL clone_valid_donor_list = ?', [`${hostaddr}:22010`]);
+  await recipient.query('SET GLOBAL super_read_only = OFF');
+  await recipient.query('CLONE INSTANCE FROM ?@?:22010 IDENTIFIED BY ?', [user, hostaddr, password]);
+  await eventually('running as another process', async () => {
+    const view = await client.instance(replica);
+    return view.state === 'running' && view.pid !== before.pid ? view : undefined;
+  });
+  const again = await mysqlSession(at(22_020), accountFor('management'));
+  const state = 'SELECT @@gtid_executed AS gtids, @@super_read_only AS readOnly';
+  const { gtids } = await mysqlRow(donor, 'SELECT @@gtid_executed AS gtids');
+  expect(await mysqlRow(again, state)).toEqual({ gtids, readOnly: 1 });
+  expect(String(gtids)).not.toBe('');
+});
+
 test('stopping holds until it is started; what was on disk is there again', async () => {
   const stopped = await client.stop(replica, 'fast');
   expect(stopped).toMatchObject({ state: 'stopped', desired: 'stopped', pid: null });

@@ -14,7 +14,7 @@ import {
   type Script,
 } from '../../support/scripted-jobs.ts';
 
-const suite = scriptedSuite({ databaseFor: 'file' });
+const suite = scriptedSuite({ officeFor: 'file' });
 
 describe('a job that succeeds', () => {
   const scripts: Record<string, Script> = {

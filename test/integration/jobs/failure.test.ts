@@ -1,3 +1,4 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { KlusterError } from '../../../src/core/errors/kluster-error.ts';
 import { jobId } from '../../../src/core/ids.ts';
@@ -12,7 +13,7 @@ import {
   step,
 } from '../../support/scripted-jobs.ts';
 
-const suite = scriptedSuite({ databaseFor: 'file' });
+const suite = scriptedSuite({ officeFor: 'file' });
 
 describe('a step that fails', () => {
   it('has every started step undone in reverse order, and names itself in the error of the job', async () => {
@@ -66,9 +67,7 @@ describe('a step that fails', () => {
                 try {
                   await gate.pass(signal);
                 } finally {
-                  await new Promise((resolve) => {
-                    setTimeout(resolve, 30);
-                  });
+                  await setTimeout(30);
                   services.log.push('slow has stopped');
                 }
                 return 'x';
@@ -222,12 +221,8 @@ describe('past the point of no return', () => {
                   run: () => (isBroken ? Promise.reject(new Error('defect')) : Promise.resolve('x')),
                 }),
                 step('beside', {
-                  run: async () => {
-                    await new Promise((resolve) => {
-                      setTimeout(resolve, 30);
-                    });
-                    return 'x';
-                  },
+                  // Long enough to be stopped, if the other step's failure stopped it.
+                  run: async ({ signal }) => (await setTimeout(60, undefined, { signal }), 'x'),
                 }),
               ]),
             ]),
@@ -301,6 +296,25 @@ describe('cancel', () => {
     expect(statesOf(view)).toEqual({ one: 'undone', gated: 'undone' });
     expect(scripted.log.slice(-2)).toEqual(['undo gated', 'undo one']);
     await expect(scripted.engine.cancel(jobId(999_999))).rejects.toMatchObject({ kind: 'job_not_found' });
+  });
+
+  it('that comes while the last step ends is obeyed all the same', async () => {
+    let cancelled: Promise<void> | undefined;
+    const scripted = await suite.start({
+      late: {
+        plan: () =>
+          step('last', {
+            run: ({ jobId: job }) => {
+              cancelled = scripted.engine.cancel(job);
+              return Promise.resolve('x');
+            },
+          }),
+      },
+    });
+    const view = await scripted.run('late');
+    await cancelled;
+    expect(view).toMatchObject({ status: 'failed', error: { kind: 'job_cancelled' } });
+    expect(scripted.log).toEqual(['run last', 'undo last']);
   });
 
   it('is refused while the job undoes itself', async () => {

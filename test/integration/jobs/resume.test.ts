@@ -1,13 +1,14 @@
+import { setTimeout } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { loadJobs } from '../../../src/catalog/jobs.ts';
 import { KlusterError } from '../../../src/core/errors/kluster-error.ts';
 import type { JobId } from '../../../src/core/ids.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
 import { numberOf } from '../../../src/engines/sql.ts';
-import { serial } from '../../../src/jobs/plan.ts';
+import { pointOfNoReturn, serial } from '../../../src/jobs/plan.ts';
 import { Gate, scriptedSuite, step, type Script } from '../../support/scripted-jobs.ts';
 
-const suite = scriptedSuite({ databaseFor: 'test' });
+const suite = scriptedSuite({ officeFor: 'test' });
 
 async function storedStates(job: JobId): Promise<readonly string[]> {
   const [stored] = await suite.database.read((sql) => loadJobs(sql, [job]));
@@ -169,15 +170,15 @@ describe('an engine whose manager is not the leader any more', () => {
     let lost = 0;
     const onLostOffice = () => (lost += 1);
     const refusedByAgent = () => Promise.reject(new KlusterError('stale_epoch', 'epoch 1 is over'));
-    const first = await suite.start(
-      { old: { plan: () => step('old', { run: refusedByAgent }) } },
-      { onLostOffice },
-    );
+    // Past the point of no return everything is repeated, but for this.
+    const plan = () => serial('job', 'all', [pointOfNoReturn, step('old', { run: refusedByAgent })]);
+    const first = await suite.start({ old: { plan } }, { onLostOffice });
     const job = await first.submit('old');
     await expect(first.ended(job)).rejects.toThrow('no longer the leader');
     expect(lost).toBe(1);
     expect(await storedStates(job)).toEqual(['forward', 'running']);
-    const second = await suite.start({ old: { plan: () => step('old') } }, { onLostOffice });
+    const again = () => serial('job', 'all', [pointOfNoReturn, step('old')]);
+    const second = await suite.start({ old: { plan: again } }, { onLostOffice });
     expect((await second.ended(job)).status).toBe('done');
     await suite.server.another().takeOffice('the new leader');
     await expect(second.submit('old')).rejects.toMatchObject({ kind: 'stale_epoch' });
@@ -205,6 +206,24 @@ describe('when the metadata database breaks off', () => {
     const job = await other.submit('good');
     expect((await second.ended(job)).status).toBe('done');
     expect(second.log).toEqual(['run one']);
+  });
+});
+
+describe('a job that becomes known after a younger one', () => {
+  it('goes first all the same, when both wait for a place', async () => {
+    const gate = new Gate();
+    const scripts = { gated: gated(gate), good: { plan: () => step('one') } };
+    const engine = await suite.start(scripts, { concurrency: 1, safetyPollMs: 20 });
+    const running = await engine.submit('gated');
+    await gate.reached;
+    const elsewhere = await suite.start(scripts, { concurrency: 0 });
+    const older = await elsewhere.submit('good', { locks: ['a'] });
+    const younger = await engine.submit('good', { locks: ['a'] });
+    // Long enough for several looks at the database.
+    await setTimeout(300);
+    gate.open();
+    const [one, two] = await Promise.all([engine.ended(older), engine.ended(younger), engine.ended(running)]);
+    expect(one.endedAt?.getTime()).toBeLessThanOrEqual(two.startedAt?.getTime() ?? 0);
   });
 });
 

@@ -1,0 +1,52 @@
+import { describe, expect, test } from 'vitest';
+import { instanceId } from '../../../src/core/ids.ts';
+import type { PostgresInstanceSpec } from '../../../src/core/agent-protocol.ts';
+import {
+  postgresConfiguration,
+  postgresHostAccess,
+  postgresSettings,
+} from '../../../src/engines/postgres/configuration.ts';
+import { postgresLayout } from '../../../src/engines/postgres/layout.ts';
+import { quoteIdentifier, quoteText } from '../../../src/engines/postgres/quote.ts';
+
+const spec: PostgresInstanceSpec = {
+  engine: 'postgres',
+  hostaddr: '10.0.0.1',
+  port: 47_001,
+  datadir: '/comp',
+  profile: 'small',
+  labels: {},
+  sealedAccounts: 'x',
+};
+const layout = postgresLayout(instanceId('comp-1'), spec);
+
+test('every session can hold a prepared transaction', () => {
+  const settings = postgresSettings({ ...spec, maxConnections: 250 }, layout);
+  expect(settings).toMatchObject({ max_connections: '250', max_prepared_transactions: '250' });
+});
+
+test('no value can start a line of its own', () => {
+  expect(() => postgresConfiguration({ ...spec, hostaddr: "x'\nfsync=off" }, layout)).toThrow(RangeError);
+  expect(postgresConfiguration({ ...spec, hostaddr: "it's" }, layout)).toContain(
+    "listen_addresses = 'it''s'",
+  );
+});
+
+test('the network is let in by password only', () => {
+  const lines = postgresHostAccess().trim().split('\n');
+  expect(lines.filter((line) => line.startsWith('host'))).toHaveLength(2);
+  for (const line of lines)
+    expect(line).toMatch(/^(host .* scram-sha-256|local all kluster_agent peer map=kluster)$/);
+});
+
+describe('quoting', () => {
+  test('identifiers', () => {
+    expect(quoteIdentifier('a"b')).toBe('"a""b"');
+    expect(() => quoteIdentifier('x'.repeat(64))).toThrow(RangeError);
+  });
+
+  test('texts', () => {
+    expect(quoteText(String.raw`it's \ here`)).toBe(String.raw`E'it\'s \\ here'`);
+    expect(() => quoteText('\0')).toThrow(RangeError);
+  });
+});
