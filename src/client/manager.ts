@@ -163,6 +163,8 @@ export class ManagerClient {
             controller.enqueue(chunk);
           },
         }),
+        // Here as well as for fetch, which forgets its signal when the request is garbage-collected (Node 20).
+        { signal: silence.signal },
       );
       for await (const { data } of streamEventsOf(body)) yield JSON.parse(data) as JobEventJson;
     } catch (error) {
