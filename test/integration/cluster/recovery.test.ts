@@ -197,7 +197,9 @@ describe('compute node and manager', () => {
       ...installation.machines.map(({ stateDirectory }) => stateDirectory),
       installation.home.metadataDirectory,
     ];
-    for (const stateDirectory of directories) await shutDownInstances({ stateDirectory, remove: false });
+    await Promise.all(
+      directories.map((stateDirectory) => shutDownInstances({ stateDirectory, remove: false })),
+    );
     await Promise.all(installation.machines.map(({ hostaddr }) => installation.startAgent(hostaddr)));
     await installation.startManager();
     probe = await CatalogProbe.open(installation.home);
