@@ -1,3 +1,4 @@
+import { withDeadline } from '../core/abort.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { EngineInstance } from '../engines/engine.ts';
@@ -85,14 +86,16 @@ export class EngineRun {
       await sleep(probeIntervalMs, undefined, { signal }).catch(() => undefined);
       refusal = await this.#probe();
     }
-    if (first) await engine.bootstrap(AbortSignal.any([signal, AbortSignal.timeout(bootstrapMs)]));
+    if (first) await withDeadline(bootstrapMs, signal, (bounded) => engine.bootstrap(bounded));
     this.#isReady = true;
   }
 
   /** Null when the engine serves; otherwise what it said. */
   async #probe(): Promise<string | null> {
-    const signal = AbortSignal.any([this.#watching.signal, AbortSignal.timeout(probeMs)]);
-    return this.#input.engine.probe(signal).then(() => null, errorText);
+    return withDeadline(probeMs, this.#watching.signal, (signal) => this.#input.engine.probe(signal)).then(
+      () => null,
+      errorText,
+    );
   }
 
   async #failure(said: string): Promise<KlusterError> {

@@ -1,3 +1,4 @@
+import { linkedSignal } from '../core/abort.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { InstanceState, InstanceView, StopRequest } from '../core/agent-protocol.ts';
@@ -282,8 +283,8 @@ export class Instance {
 
   async #untilReady(run: EngineRun, signal: AbortSignal): Promise<void> {
     const { record, engine } = this.#options;
-    const enough = new AbortController();
-    const late = sleep(readyWaitMs, undefined, { signal: AbortSignal.any([signal, enough.signal]) }).then(
+    const enough = linkedSignal(signal);
+    const late = sleep(readyWaitMs, undefined, { signal: enough.signal }).then(
       () => {
         throw new KlusterError(
           'instance_start_failed',
@@ -297,7 +298,8 @@ export class Instance {
     try {
       await Promise.race([run.ready, late]);
     } finally {
-      enough.abort();
+      enough.release();
+      enough.abort(new Error('no longer wanted'));
       await late.catch(() => undefined);
     }
   }

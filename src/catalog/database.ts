@@ -143,7 +143,7 @@ export class MetadataDatabase {
    * own. The epoch is checked first and cannot change until `run` has ended. They are not undone when a later one
    * fails, so each must bear repetition (IF NOT EXISTS …).
    */
-  define<T>(run: (session: SqlSession) => Promise<T>, signal: AbortSignal = never()): Promise<T> {
+  async define<T>(run: (session: SqlSession) => Promise<T>, signal: AbortSignal = never()): Promise<T> {
     const epoch = this.requireEpoch();
     return this.transaction({ begin: beginWrite, signal }, async (sql) => {
       await requireCurrent(sql, epoch);
@@ -305,10 +305,10 @@ async function killLeadershipHolders(session: SqlSession): Promise<void> {
   for (const holder of holders) await killConnection(session, numberOf(holder, 'id'));
 }
 
-/** ER_NO_SUCH_THREAD: it has ended by itself. */
+/** KILL takes no parameter. ER_NO_SUCH_THREAD: it has ended by itself. */
 async function killConnection(session: SqlSession, id: number): Promise<void> {
   try {
-    await session.execute('KILL CONNECTION ?', [id]);
+    await session.query(`KILL CONNECTION ${String(Math.trunc(id))}`);
   } catch (error) {
     if (!(error instanceof EngineSqlError) || error.errno !== 1094) throw error;
   }

@@ -4,15 +4,16 @@ import { quoteIdentifier } from '../engines/mysql/quote.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
 import { numberOf, textOf, type SqlAddress, type SqlRow, type SqlSession } from '../engines/sql.ts';
 import { metadataDatabaseName, type MetadataDatabase, type MetadataOptions } from './database.ts';
-import { defaultMigrationsDirectory, readMigrations, type Migration } from './migration-files.ts';
+import { checksumOf, defaultMigrationsDirectory, readMigrations, type Migration } from './migration-files.ts';
 import { metadataError } from './metadata-error.ts';
 
 interface Applied {
   readonly number: number;
   readonly name: string;
-  readonly checksum: string;
-  /** Statements of the file that have been executed. */
+  /** Statements of the file that have been executed, from the first. */
   readonly done: number;
+  /** Of these statements. */
+  readonly checksum: string;
   readonly finished: boolean;
 }
 
@@ -58,7 +59,7 @@ export async function createMetadataDatabase(
  * at once: one works, the others wait. Definitions are not transactional in MySQL, so progress is kept statement by
  * statement and a later call continues after the last one done.
  *
- * @throws KlusterError metadata: a file was changed after it had been applied, or a statement failed.
+ * @throws KlusterError metadata: an executed statement was changed in its file, or a statement failed.
  */
 export function migrate(
   database: MetadataDatabase,
@@ -108,30 +109,39 @@ async function takeLock(session: SqlSession): Promise<void> {
   );
 }
 
+/** A file that failed half-way may be mended in the part that was not executed yet. */
 function requireUnchanged(migration: Migration, applied: Applied | undefined): void {
-  if (applied === undefined || applied.checksum === migration.checksum) return;
+  if (applied === undefined) return;
+  const { statements } = migration;
+  const executed = applied.finished ? statements : statements.slice(0, applied.done);
+  const checksum = checksumOf(executed);
+  if (applied.checksum === checksum) return;
   throw new KlusterError(
     'metadata',
     `migration ${migration.name} was changed after it had been applied (as ${applied.name}, checksum ` +
-      `${applied.checksum.slice(0, 12)}, now ${migration.checksum.slice(0, 12)}): restore the file, put the change into a new one`,
+      `${applied.checksum.slice(0, 12)}, now ${checksum.slice(0, 12)}): restore the file, put the change into a new one`,
   );
 }
 
 /** `done`: statements executed by an earlier call that did not finish; undefined when there was none. */
 async function apply(session: SqlSession, migration: Migration, done: number | undefined): Promise<void> {
-  const { number, name, checksum, statements } = migration;
+  const { number, name, statements } = migration;
   if (done === undefined) {
     await session.execute('INSERT INTO kluster_migrations (number, name, checksum) VALUES (?, ?, ?)', [
       number,
       name,
-      checksum,
+      checksumOf([]),
     ]);
   }
   for (const [place, statement] of statements.entries()) {
     if (place < (done ?? 0)) continue;
     // A crash may have come between this statement and the note that it is done.
     await applyStatement(session, { migration, place, statement, mayBeDone: place === done });
-    await session.execute('UPDATE kluster_migrations SET done = ? WHERE number = ?', [place + 1, number]);
+    await session.execute('UPDATE kluster_migrations SET done = ?, checksum = ? WHERE number = ?', [
+      place + 1,
+      checksumOf(statements.slice(0, place + 1)),
+      number,
+    ]);
   }
   await session.execute('UPDATE kluster_migrations SET finished_at = UTC_TIMESTAMP(6) WHERE number = ?', [
     number,

@@ -4,14 +4,12 @@ import { join } from 'node:path';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { packageRoot } from './package-root.ts';
 
-/** One numbered file of statements, applied once and never changed afterwards. */
+/** One numbered file of statements, applied once; what has been executed of it never changes afterwards. */
 export interface Migration {
   /** The four digits of the file name. */
   readonly number: number;
   /** File name, e.g. `0001_public_schema.sql`. */
   readonly name: string;
-  /** SHA-256 of the file, hexadecimal. */
-  readonly checksum: string;
   readonly statements: readonly string[];
 }
 
@@ -27,11 +25,16 @@ function statementsOf(text: string): readonly string[] {
     .filter((statement) => statement !== '');
 }
 
+/** SHA-256 of statements, hexadecimal; comments count. */
+export function checksumOf(statements: readonly string[]): string {
+  return createHash('sha256').update(JSON.stringify(statements)).digest('hex');
+}
+
 /** All migrations of a directory in the order of their numbers. */
 export async function readMigrations(directory: string): Promise<readonly Migration[]> {
   const names = (await readdir(directory)).filter((name) => name.endsWith('.sql')).sort();
   const migrations = await Promise.all(names.map((name) => readMigration(directory, name)));
-  const [twin] = migrations.filter((migration, place) => migrations[place + 1]?.number === migration.number);
+  const twin = migrations.find((migration, place) => migrations[place + 1]?.number === migration.number);
   if (twin !== undefined) {
     throw new KlusterError(
       'internal',
@@ -50,7 +53,6 @@ async function readMigration(directory: string, name: string): Promise<Migration
   return {
     number: Number(digits),
     name,
-    checksum: createHash('sha256').update(text).digest('hex'),
     statements: statementsOf(text),
   };
 }

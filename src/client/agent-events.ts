@@ -42,8 +42,15 @@ async function* readLines(stream: AsyncIterable<unknown>): AsyncGenerator<string
 export async function* readEvents(
   body: ReadableStream<Uint8Array>,
   address: string,
+  signal: AbortSignal,
 ): AsyncGenerator<AgentEvent> {
   const stream = Readable.fromWeb(body);
+  // The signal given to fetch does not reach a body any more once the request was garbage-collected (undici holds it
+  // weakly; seen with Node 20), so the stream listens itself.
+  const abort = (): void => {
+    stream.destroy();
+  };
+  signal.addEventListener('abort', abort, { once: true });
   const silence = setTimeout(() => {
     stream.destroy(new Error(`no heartbeat for ${String(silenceLimitMs)} ms`));
   }, silenceLimitMs);
@@ -57,6 +64,7 @@ export async function* readEvents(
   } catch (error) {
     reason = errorText(error);
   } finally {
+    signal.removeEventListener('abort', abort);
     clearTimeout(silence);
     stream.destroy();
   }

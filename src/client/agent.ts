@@ -1,3 +1,4 @@
+import { linkedSignal, withDeadline } from '../core/abort.ts';
 import type { ReadableStream } from 'node:stream/web';
 import type {
   AgentEvent,
@@ -129,35 +130,36 @@ export class AgentClient {
    * agent_unreachable, also after five seconds of silence). The first event is `hello` with all instances.
    */
   async *events(signal: AbortSignal): AsyncGenerator<AgentEvent> {
-    const opening = new AbortController();
+    const opening = linkedSignal(signal);
     const timer = setTimeout(() => {
       opening.abort(new Error(`no answer within ${String(quickMs)} ms`));
     }, quickMs);
     try {
       const call: Call = { method: 'GET', path: '/v1/events', deadlineMs: quickMs };
-      const response = await this.#fetch(call, AbortSignal.any([signal, opening.signal]));
+      const response = await this.#fetch(call, opening.signal);
       clearTimeout(timer);
       if (!response.ok) throw this.#refusal(response, await response.text());
       if (response.body === null) throw this.#unreachable('its event stream is empty');
-      yield* readEvents(response.body as ReadableStream<Uint8Array>, this.address);
+      yield* readEvents(response.body as ReadableStream<Uint8Array>, this.address, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
       clearTimeout(timer);
-      opening.abort();
+      opening.release();
+      opening.abort(new Error('no longer wanted'));
     }
   }
 
   async #call<Reply>(call: Call, options: CallOptions = {}): Promise<Reply> {
     const deadlineMs = options.deadlineMs ?? call.deadlineMs;
-    const deadline = AbortSignal.timeout(deadlineMs);
-    const signal = options.signal === undefined ? deadline : AbortSignal.any([deadline, options.signal]);
-    const response = await this.#fetch(call, signal);
-    const text = await response.text().catch((error: unknown) => {
-      throw this.#failure(call, error);
+    return withDeadline(deadlineMs, options.signal, async (signal) => {
+      const response = await this.#fetch(call, signal);
+      const text = await response.text().catch((error: unknown) => {
+        throw this.#failure(call, error);
+      });
+      if (!response.ok) throw this.#refusal(response, text);
+      return JSON.parse(text) as Reply;
     });
-    if (!response.ok) throw this.#refusal(response, text);
-    return JSON.parse(text) as Reply;
   }
 
   /** One repetition when the connection broke: a kept-alive one may have died with the agent's previous process. */

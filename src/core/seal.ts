@@ -10,7 +10,10 @@ const ivBytes = 12;
 const tagBytes = 16;
 const keyBytes = 32;
 
-function derivedKey(secret: string, purpose: SealPurpose | 'request-signature' | 'local-account'): Buffer {
+function derivedKey(
+  secret: string,
+  purpose: SealPurpose | 'request-signature' | 'derived-password' | 'local-account',
+): Buffer {
   return Buffer.from(hkdfSync('sha256', secret, 'kluster', purpose, keyBytes));
 }
 
@@ -49,4 +52,14 @@ const passwordAlphabet = 'ABCDEFGHJKLMNPQRSTUVWXYZabcdefghijkmnpqrstuvwxyz234567
 /** A random password of letters and digits without look-alikes; 16 characters carry 92 bits. */
 export function generatePassword(length = 16): string {
   return Array.from({ length }, () => passwordAlphabet.charAt(randomInt(passwordAlphabet.length))).join('');
+}
+
+const derivedPasswordLength = 24;
+
+/** The password of an account that nobody needs to store: always the same for one secret and one name. */
+export function derivedPassword(secret: string, name: string): string {
+  const digest = createHmac('sha256', derivedKey(secret, 'derived-password'))
+    .update(name)
+    .digest('base64url');
+  return digest.replaceAll(/[-_]/g, 'x').slice(0, derivedPasswordLength);
 }

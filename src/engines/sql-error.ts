@@ -45,18 +45,27 @@ function messageOf(thrown: unknown): string {
 }
 
 /**
+ * MySQL sends these before it closes a session that was killed or idle for too long (ER_SESSION_WAS_KILLED,
+ * ER_CLIENT_INTERACTION_TIMEOUT), with the general SQLSTATE.
+ */
+const sessionEnded: ReadonlySet<unknown> = new Set([3169, 4031]);
+
+/** PostgreSQL's driver has the SQLSTATE in `code`, where the system's errors have names: EPIPE is not one. */
+const sqlStateLike = /^(?=.*\d)[0-9A-Z]{5}$/;
+
+/**
  * The drivers put the statement and its parameters on their errors (`sql`), so the error is not kept as a cause.
  * A server's own refusal always carries an SQLSTATE; SQLSTATE class 08 and 57P0x mean that the session is gone.
  */
 export function sqlError(server: string, doing: string, thrown: unknown): EngineSqlError {
   const code = textProperty(thrown, 'code');
   const number = property(thrown, 'errno');
-  const sqlState = textProperty(thrown, 'sqlState') ?? (/^[0-9A-Z]{5}$/.test(code ?? '') ? code : undefined);
+  const sqlState = textProperty(thrown, 'sqlState') ?? (sqlStateLike.test(code ?? '') ? code : undefined);
   return new EngineSqlError(`${server}: ${doing}: ${messageOf(thrown)}`, {
     code,
     errno: typeof number === 'number' && number > 0 ? number : undefined,
     sqlState,
-    lost: sqlState === undefined || /^(08|57P0)/.test(sqlState),
+    lost: sqlState === undefined || /^(08|57P0)/.test(sqlState) || sessionEnded.has(number),
   });
 }
 

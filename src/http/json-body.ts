@@ -5,7 +5,7 @@ import type { Json } from '../core/json.ts';
 /** Bytes of a request body. */
 export const bodyLimit = 1024 * 1024;
 /** Levels of arrays and objects; real requests have five. Recursive code over a body is safe below it. */
-export const depthLimit = 64;
+const depthLimit = 64;
 
 const quote = 0x22;
 const backslash = 0x5c;

@@ -2,9 +2,10 @@ import type { FastifyBaseLogger } from 'fastify';
 import type { ImmediateJob } from '../jobs/immediate.ts';
 import type { JobDirectory } from '../jobs/directory.ts';
 import type { AnyMission } from '../jobs/mission.ts';
+import type { JobCount } from '../queries/count-jobs.ts';
 import type { AccessConfig } from './access.ts';
 import type { Leadership } from './leadership.ts';
-import type { JobCount, Topology } from './topology.ts';
+import type { Topology } from './topology.ts';
 
 export interface HttpConfig {
   readonly access: AccessConfig;

@@ -29,7 +29,7 @@ export function originGuard(options: GuardOptions): (headers: IncomingHttpHeader
       if (isIP(name) === 0 && !names.has(name)) {
         throw new KlusterError(
           'forbidden_origin',
-          `The host name ${JSON.stringify(name)} is not a name of this server`,
+          `The host name ${JSON.stringify(name)} is not a name of this server; if it is, add it to the names in the configuration`,
         );
       }
     }

@@ -1,5 +1,10 @@
 import swagger from '@fastify/swagger';
-import Fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from 'fastify';
+import Fastify, {
+  LogController,
+  type FastifyInstance,
+  type FastifyReply,
+  type FastifyRequest,
+} from 'fastify';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { accessControl, checkAccess } from './access.ts';
 import { Emit, emitPath, sendFailure } from './emit/emit.ts';
@@ -23,7 +28,7 @@ declare module 'fastify' {
   }
   interface FastifyRequest {
     /** The body as it came, for signatures. */
-    rawBody: Buffer;
+    rawBody: Buffer | null;
   }
 }
 
@@ -31,11 +36,10 @@ const openApiPath = '/api/openapi.json';
 /** Milliseconds for the whole of a request to arrive: a slow sender may not hold a connection for ever. */
 const requestTimeoutMs = 60_000;
 const defaultCloseDeadlineMs = 5000;
-const noBody = Buffer.alloc(0);
 
 function isEmit(request: FastifyRequest): boolean {
-  const [path] = request.url.split('?', 1);
-  return path === emitPath;
+  const [path = ''] = request.url.split('?', 1);
+  return path.replace(/\/$/, '') === emitPath;
 }
 
 /** Emit answers its own way, whatever goes wrong; the rest answers problem+json. */
@@ -58,7 +62,7 @@ function addAccessChecks<Services>(app: FastifyInstance, options: ServerOptions<
   const checkOrigin = originGuard({ names: access.names ?? [], checkHost: !control.required });
   app.decorateRequest('failureLogged', false);
   app.decorateRequest('userName', '');
-  app.decorateRequest('rawBody', noBody);
+  app.decorateRequest('rawBody', null);
   app.addHook('onRequest', (request, _reply, done) => {
     checkOrigin(request.headers);
     const open = request.routeOptions.config.public === true || request.routeOptions.url === healthPath;
@@ -115,7 +119,7 @@ export async function createServer<Services>(options: ServerOptions<Services>): 
   const jobTypes = new JobTypes(options.missions, options.immediateJobs);
   const app: FastifyInstance = Fastify({
     loggerInstance: options.logger,
-    disableRequestLogging: true,
+    logController: new LogController({ disableRequestLogging: true }),
     bodyLimit,
     requestTimeout: requestTimeoutMs,
     forceCloseConnections: 'idle',

@@ -1,5 +1,4 @@
 import type { ClusterJson, MachineJson, StatusJson } from '../core/rest-types.ts';
-import type { JobStatus } from '../jobs/mission.ts';
 
 /** What exists, read for people and programs. */
 export interface Topology {
@@ -9,10 +8,4 @@ export interface Topology {
   cluster(idOrName: string, signal: AbortSignal): Promise<ClusterJson>;
   /** `manager.url` is filled in by the HTTP layer, which knows the address. */
   status(signal: AbortSignal): Promise<Omit<StatusJson, 'manager'>>;
-}
-
-export interface JobCount {
-  readonly jobType: string;
-  readonly status: JobStatus;
-  readonly count: number;
 }

@@ -100,6 +100,8 @@ export interface Mission<
 
 /** A mission whose parameter types are no longer known to the one who holds it. */
 export type AnyMission<Services> = Mission<Services>;
+/** Checked parameters of such a mission. */
+export type AnyParas = Type.Static<Type.TObject>;
 
 export function defineMission<Services>() {
   return <Paras extends Type.TObject, Prepared extends Type.TSchema>(

@@ -19,7 +19,9 @@ CREATE TABLE kluster_instances (
   instance_id varchar(63) CHARACTER SET ascii NOT NULL PRIMARY KEY,
   engine enum('mysql', 'postgres') NOT NULL,
   machine_id int unsigned NOT NULL,
-  -- exactly one of the two, or none for a node of the metadata cluster
+  -- what placement counts the instance with
+  memory_mb int unsigned NOT NULL DEFAULT 0,
+  -- exactly one of the three
   shard_node_id int unsigned NULL,
   comp_node_id int unsigned NULL,
   meta_node_id bigint unsigned NULL,
@@ -63,4 +65,10 @@ CREATE TABLE kluster_pending_removals (
   since timestamp(6) NOT NULL DEFAULT CURRENT_TIMESTAMP(6),
   reason varchar(1024) NOT NULL,
   PRIMARY KEY (hostaddr, instance_id)
+)
+-- next
+-- Numbers that are given out once and never again.
+CREATE TABLE kluster_sequences (
+  name varchar(64) CHARACTER SET ascii NOT NULL PRIMARY KEY,
+  newest bigint unsigned NOT NULL
 )

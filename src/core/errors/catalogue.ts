@@ -57,8 +57,8 @@ export const errorCatalogue = {
   configuration: {
     code: 70001,
     status: 500,
-    meaning: 'The configuration breaks a rule, so the server does not start.',
-    hint: 'Correct the configuration file as the message says.',
+    meaning: 'A configuration file or directory breaks a rule.',
+    hint: 'Correct what the message names.',
   },
   invalid_parameters: {
     code: 70005,
@@ -251,6 +251,36 @@ export const errorCatalogue = {
     status: 404,
     meaning: 'No node of a cluster has this address and port.',
     hint: 'List the nodes with `kluster status`.',
+  },
+  manager_unreachable: {
+    code: 70001,
+    status: 503,
+    meaning: 'No manager answers at the address.',
+    hint: 'Start it with `kluster up` or `kluster manager`, or name another one with --url.',
+  },
+  interrupted: {
+    code: 70001,
+    status: 500,
+    meaning: 'The user interrupted the command.',
+    hint: 'Run the command again to continue; jobs that were submitted go on.',
+  },
+  server_start_failed: {
+    code: 70001,
+    status: 500,
+    meaning: 'A server of this installation did not start.',
+    hint: 'Read the lines of its log in the message, remove the cause, and run `kluster up` again.',
+  },
+  already_running: {
+    code: 70001,
+    status: 409,
+    meaning: 'The server of this installation runs already.',
+    hint: 'Use it, or stop it first with `kluster down`; another KLUSTER_HOME is another installation.',
+  },
+  nick_name_exists: {
+    code: 70501,
+    status: 409,
+    meaning: 'Another cluster has this nick name.',
+    hint: 'Choose a nick name that no cluster has (`kluster cluster list`).',
   },
 } as const satisfies Record<string, ErrorEntry>;
 

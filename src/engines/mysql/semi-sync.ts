@@ -24,6 +24,11 @@ export async function readSemiSync(session: SqlSession): Promise<SemiSyncState> 
 
 /** From now on a commit on this server returns only after `acknowledgements` replicas have it in their relay logs. */
 export async function requireAcknowledgements(session: SqlSession, acknowledgements: number): Promise<void> {
-  await session.execute('SET PERSIST rpl_semi_sync_source_wait_for_replica_count = ?', [acknowledgements]);
+  if (!Number.isSafeInteger(acknowledgements))
+    throw new RangeError('acknowledgements must be a whole number');
+  // Not a parameter: the driver binds numbers as DOUBLE, which an integer variable refuses.
+  await session.query(
+    `SET PERSIST rpl_semi_sync_source_wait_for_replica_count = ${String(acknowledgements)}`,
+  );
   await session.execute('SET PERSIST rpl_semi_sync_source_enabled = ON');
 }

@@ -5,7 +5,7 @@ import { callerGone } from '../caller-gone.ts';
 import { parseJsonBody } from '../json-body.ts';
 import type { JobTypes } from '../job-types.ts';
 import { requireLeader } from '../leadership.ts';
-import { logFailure } from '../log-failure.ts';
+import { logAccepted, logFailure } from '../request-log.ts';
 import type { ServerOptions } from '../options.ts';
 import { idempotencyKeyOf, parseEnvelope, type Envelope } from './envelope.ts';
 import { readBody } from './read-body.ts';
@@ -16,7 +16,7 @@ export const emitPath = '/HttpService/Emit';
 
 const noContext: ReplyContext = { jobId: '', jobType: '' };
 
-export function sendReply(reply: FastifyReply, text: string): void {
+function sendReply(reply: FastifyReply, text: string): void {
   reply.code(200).header('content-type', 'application/json; charset=utf-8').send(text);
 }
 
@@ -36,7 +36,7 @@ export class Emit<Services> {
   constructor(options: ServerOptions<Services>, jobTypes: JobTypes<Services>) {
     this.options = options;
     this.jobTypes = jobTypes;
-    this.statusReplies = new StatusReplies(options.jobs, jobTypes);
+    this.statusReplies = new StatusReplies(options, jobTypes);
   }
 
   /**
@@ -82,6 +82,7 @@ export class Emit<Services> {
       userName: envelope.userName === '' ? request.userName : envelope.userName,
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     });
+    logAccepted(request, { id, jobType: definition.mission.jobType });
     return acceptReply(String(id));
   }
 }

@@ -1,5 +1,4 @@
 import { sortedJson, type JsonObject } from '../../core/json.ts';
-import { errorCatalogue, type ErrorName } from '../../core/errors/catalogue.ts';
 import type { KlusterError } from '../../core/errors/kluster-error.ts';
 
 /**
@@ -36,10 +35,6 @@ export function fullReply(reply: Reply): string {
 export function errorInfo(message: string, hint: string): string {
   if (hint === '') return message;
   return /[.!?]$/.test(message) ? `${message} ${hint}` : `${message}. ${hint}`;
-}
-
-export function isErrorName(kind: string): kind is ErrorName {
-  return Object.hasOwn(errorCatalogue, kind);
 }
 
 export interface ReplyContext {

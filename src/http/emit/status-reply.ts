@@ -1,13 +1,15 @@
+import type { FastifyBaseLogger } from 'fastify';
 import { jobId, type JobId } from '../../core/ids.ts';
 import type { JsonObject } from '../../core/json.ts';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import type { JobDirectory } from '../../jobs/directory.ts';
 import type { JobError, JobView } from '../../jobs/mission.ts';
+import { attachmentOf } from '../attachment.ts';
 import type { JobTypes } from '../job-types.ts';
 import { errorInfo, failedReply, fullReply, type Reply } from './replies.ts';
 
 /** The id in a text, or undefined when the text cannot be one. */
-export function jobIdFrom(text: string): JobId | undefined {
+function jobIdFrom(text: string): JobId | undefined {
   if (!/^\d{1,16}$/.test(text)) return undefined;
   const number = Number(text);
   return Number.isSafeInteger(number) && number > 0 ? jobId(number) : undefined;
@@ -15,15 +17,9 @@ export function jobIdFrom(text: string): JobId | undefined {
 
 /** Clients wait while a job is `ongoing`, and take any other word for its end; so a queued job is ongoing as well. */
 function outcome(view: JobView, doneText: string): Pick<Reply, 'status' | 'errorCode' | 'errorInfo'> {
-  switch (view.status) {
-    case 'not_started':
-    case 'ongoing':
-      return { status: 'ongoing', errorCode: '0', errorInfo: '' };
-    case 'done':
-      return { status: 'done', errorCode: '0', errorInfo: doneText };
-    case 'failed':
-      return { status: 'failed', ...reasonOf(view.error) };
-  }
+  if (view.status === 'done') return { status: 'done', errorCode: '0', errorInfo: doneText };
+  if (view.status === 'failed') return { status: 'failed', ...reasonOf(view.error) };
+  return { status: 'ongoing', errorCode: '0', errorInfo: '' };
 }
 
 function reasonOf(error: JobError | null): Pick<Reply, 'errorCode' | 'errorInfo'> {
@@ -48,11 +44,16 @@ function withProgress(attachment: JsonObject | null, view: JobView): JsonObject 
 export class StatusReplies<Services> {
   private readonly jobs: JobDirectory;
   private readonly jobTypes: JobTypes<Services>;
+  private readonly logger: FastifyBaseLogger;
   private readonly written = new WeakMap<JobView, string>();
 
-  constructor(jobs: JobDirectory, jobTypes: JobTypes<Services>) {
+  constructor(
+    { jobs, logger }: { readonly jobs: JobDirectory; readonly logger: FastifyBaseLogger },
+    jobTypes: JobTypes<Services>,
+  ) {
     this.jobs = jobs;
     this.jobTypes = jobTypes;
+    this.logger = logger;
   }
 
   async reply(idText: string): Promise<string> {
@@ -70,7 +71,7 @@ export class StatusReplies<Services> {
     const mission = this.jobTypes.mission(view.jobType);
     return fullReply({
       ...outcome(view, mission?.doneText ?? 'OK'),
-      attachment: withProgress(mission?.attachment(view) ?? null, view),
+      attachment: withProgress(attachmentOf(view, this.jobTypes, this.logger), view),
       jobId: String(view.id),
       jobType: view.jobType,
     });

@@ -4,7 +4,7 @@ import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { verifyRequest } from '../../core/request-signature.ts';
 import { requireLeader } from '../leadership.ts';
 import type { ServerOptions } from '../options.ts';
-import { agentRegistration, problem } from './schemas.ts';
+import { agentRegistration, errorResponses } from './schemas.ts';
 
 /** Nonces of accepted requests, until they are too old to be accepted again. */
 class SeenNonces {
@@ -33,7 +33,7 @@ export function addAgentRoutes<Services>(app: FastifyInstance, server: ServerOpt
       method: request.method,
       path: request.url,
       target: request.host,
-      body: request.rawBody,
+      body: request.rawBody ?? '',
     };
     const verification = verifyRequest(agents.secret, signed, request.headers, now);
     if (!verification.ok) {
@@ -52,7 +52,7 @@ export function addAgentRoutes<Services>(app: FastifyInstance, server: ServerOpt
         summary: 'An agent registers its address; signed with the secret of the installation',
         security: [],
         body: agentRegistration,
-        response: { 200: Type.Object({ registered: Type.Literal(true) }), '4xx': problem, '5xx': problem },
+        response: { 200: Type.Object({ registered: Type.Literal(true) }), ...errorResponses },
       },
     },
     async (request) => {

@@ -5,12 +5,13 @@ import type { Json } from '../../core/json.ts';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import type { AnswerJson, JobJson, JobListJson } from '../../core/rest-types.ts';
 import type { JobView } from '../../jobs/mission.ts';
+import { attachmentOf } from '../attachment.ts';
 import { callerGone } from '../caller-gone.ts';
 import { checkedUserName, idempotencyKeyOf } from '../emit/envelope.ts';
 import { answerImmediately } from '../immediate.ts';
 import type { JobTypes } from '../job-types.ts';
 import { requireLeader } from '../leadership.ts';
-import { logFailure } from '../log-failure.ts';
+import { logAccepted, logFailure } from '../request-log.ts';
 import type { ServerOptions } from '../options.ts';
 import { streamEvents, type OpenStreams, type ServerSentEvent } from './event-stream.ts';
 import { jobEventJson, jobJson, jobSummaryJson } from './job-json.ts';
@@ -44,7 +45,7 @@ class JobRoutes<Services> {
   }
 
   private json(view: JobView): JobJson {
-    return jobJson(view, this.jobTypes.mission(view.jobType)?.attachment(view) ?? null);
+    return jobJson(view, attachmentOf(view, this.jobTypes, this.server.logger));
   }
 
   private async accepted(id: JobId, reply: FastifyReply): Promise<JobJson> {
@@ -77,6 +78,7 @@ class JobRoutes<Services> {
       userName: checkedUserName(userName ?? request.userName),
       ...(idempotencyKey === undefined ? {} : { idempotencyKey }),
     });
+    logAccepted(request, { id, jobType: definition.mission.jobType });
     return this.accepted(id, reply);
   }
 
@@ -144,7 +146,7 @@ class JobRoutes<Services> {
 }
 
 const tags = ['jobs'];
-const errors = { '4xx': schemas.problem, '5xx': schemas.problem };
+const errors = schemas.errorResponses;
 
 export function addJobRoutes<Services>(app: FastifyInstance, options: JobRoutesOptions<Services>): void {
   const routes = new JobRoutes(options);

@@ -3,7 +3,7 @@ import { errorCatalogue } from '../../core/errors/catalogue.ts';
 import { KlusterError, toKlusterError, type Violation } from '../../core/errors/kluster-error.ts';
 import type { ProblemJson } from '../../core/rest-types.ts';
 import { bodyLimit } from '../json-body.ts';
-import { logFailure } from '../log-failure.ts';
+import { logFailure } from '../request-log.ts';
 
 interface SchemaFault {
   readonly instancePath: string;
@@ -53,7 +53,7 @@ export function restError(thrown: unknown): KlusterError {
   return fromFramework(thrown) ?? toKlusterError(thrown);
 }
 
-export function problemOf(error: KlusterError, requestId: string): ProblemJson {
+function problemOf(error: KlusterError, requestId: string): ProblemJson {
   return {
     type: `urn:kluster:error:${error.kind}`,
     title: errorCatalogue[error.kind].meaning,

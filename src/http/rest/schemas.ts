@@ -92,7 +92,7 @@ export const answer = Type.Object({
   attachment: nullable(Type.Object({}, { additionalProperties: true })),
 });
 
-export const problem = Type.Object({
+const problem = Type.Object({
   type: Type.String(),
   title: Type.String(),
   status: Type.Integer(),
@@ -110,6 +110,13 @@ export const problem = Type.Object({
   hint: Type.String(),
   instance: Type.String(),
 });
+
+/** Responses that every route of the interface may give instead of its own. */
+const problemResponse = {
+  description: 'refused or failed',
+  content: { 'application/problem+json': { schema: problem } },
+};
+export const errorResponses = { '4xx': problemResponse, '5xx': problemResponse };
 
 const role = Type.Unsafe<string>({ type: 'string', enum: ['source', 'replica'] });
 const processMembers = { pid: nullable(Type.Integer()), datadir: nullable(Type.String()) };

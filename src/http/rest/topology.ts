@@ -6,7 +6,7 @@ import type { ServerOptions } from '../options.ts';
 import * as schemas from './schemas.ts';
 
 const tags = ['topology'];
-const errors = { '4xx': schemas.problem, '5xx': schemas.problem };
+const errors = schemas.errorResponses;
 const nameParams = Type.Object({
   name: Type.String({
     maxLength: 255,

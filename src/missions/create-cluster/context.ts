@@ -1,10 +1,9 @@
-import type { InstanceId } from '../../core/ids.ts';
-import { clusterId, type ClusterId } from '../../core/ids.ts';
+import { clusterId, type ClusterId, type InstanceId } from '../../core/ids.ts';
 import type { StepContext } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
 import { groupPortOffset, instanceName } from '../topology/node-specs.ts';
 import type { FreshShard, ShardMember } from '../topology/shard-replication.ts';
-import { readStorageAccounts } from '../topology/accounts.ts';
+import { readClusterAccounts } from '../topology/accounts.ts';
 import type { CreateClusterParas } from './parameters.ts';
 import { registeredCluster, startedInstance, stepPaths, type CreateClusterPrepared } from './prepared.ts';
 import { nodeSizing, type NodeSizing } from './sizing.ts';
@@ -37,11 +36,11 @@ export function registeredId(context: Context): ClusterId {
 
 /** Numbers of shards, nodes and compute nodes begin with 1. */
 export function storageInstance(cluster: ClusterId, shard: number, node: number): InstanceId {
-  return instanceName(cluster, 'shard', `${String(shard)}-node${String(node)}`);
+  return instanceName(cluster, `shard${String(shard)}-node${String(node)}`);
 }
 
 export function computeInstance(cluster: ClusterId, index: number): InstanceId {
-  return instanceName(cluster, 'comp', String(index));
+  return instanceName(cluster, `comp${String(index)}`);
 }
 
 /** Shard number `shard` with the ports that its nodes got. */
@@ -53,7 +52,7 @@ export async function freshShard(context: Context, order: ClusterOrder, shard: n
   });
   if (planned === undefined || primary === undefined)
     throw new RangeError(`no shard ${String(shard)} in the plan`);
-  const { management, replication } = await readStorageAccounts(
+  const { management, replication } = await readClusterAccounts(
     context.services,
     registeredId(context),
     context.signal,

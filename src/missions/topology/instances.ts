@@ -10,7 +10,7 @@ export interface InstanceOrder {
   readonly hostaddr: string;
   readonly agentPort: number;
   readonly machineType: MachineType;
-  spec(port: number): Promise<InstanceSpec>;
+  spec(port: number): InstanceSpec;
 }
 
 /** A port of the range may be taken by an outgoing connection at any moment; several in a row are no accident. */
@@ -35,7 +35,7 @@ export async function startInstance(
       signal,
     );
     try {
-      return await agent.create(order.instanceId, await order.spec(port), { signal });
+      return await agent.create(order.instanceId, order.spec(port), { signal });
     } catch (error) {
       const isBusy = error instanceof KlusterError && error.kind === 'port_busy';
       if (!isBusy || attempt >= portAttempts) throw error;

@@ -1,9 +1,9 @@
-import type { MysqlInstanceSpec, PostgresInstanceSpec } from '../../core/agent-protocol.ts';
-import type { InstanceId, JobId } from '../../core/ids.ts';
+import type { Account, MysqlInstanceSpec, PostgresInstanceSpec } from '../../core/agent-protocol.ts';
+import { instanceId, type ClusterId, type InstanceId, type JobId } from '../../core/ids.ts';
 import { seal } from '../../core/seal.ts';
 import type { Services } from '../../jobs/services.ts';
 import type { NodeSizing } from '../create-cluster/sizing.ts';
-import type { StorageAccounts } from './accounts.ts';
+import type { Credential } from '../../catalog/credentials.ts';
 
 /** Distance from a storage node's port to the one of group replication (the API's port scheme). */
 export const groupPortOffset = 2;
@@ -20,7 +20,7 @@ export interface StorageSpecInput {
   /** Absent unless ha_mode is mgr. */
   readonly groupName: string | undefined;
   readonly labels: Readonly<Record<string, string>>;
-  readonly accounts: StorageAccounts;
+  readonly accounts: readonly Account[];
 }
 
 /**
@@ -49,11 +49,7 @@ export function storageSpec(services: Services, input: StorageSpecInput, port: n
     ...(input.groupName === undefined ? {} : { groupName: input.groupName }),
     labels: input.labels,
     ...(sizing.cpuLimit === undefined ? {} : { cpuLimit: sizing.cpuLimit }),
-    sealedAccounts: seal(
-      services.installationSecret,
-      'agent-accounts',
-      JSON.stringify(Object.values(input.accounts)),
-    ),
+    sealedAccounts: seal(services.installationSecret, 'agent-accounts', JSON.stringify(input.accounts)),
   };
 }
 
@@ -61,7 +57,7 @@ export interface ComputeSpecInput {
   readonly place: { readonly hostaddr: string; readonly datadir: string };
   readonly sizing: NodeSizing;
   readonly labels: Readonly<Record<string, string>>;
-  readonly superuser: { readonly user: string; readonly password: string };
+  readonly superuser: Credential;
 }
 
 export function computeSpec(services: Services, input: ComputeSpecInput, port: number): PostgresInstanceSpec {
@@ -84,6 +80,7 @@ export function computeSpec(services: Services, input: ComputeSpecInput, port: n
   };
 }
 
-export function instanceName(cluster: number, kind: string, ordinal: string): InstanceId {
-  return `cluster${String(cluster)}-${kind}${ordinal}` as InstanceId;
+/** The name of the instance at its agent, e.g. `cluster7-shard1-node2`. */
+export function instanceName(cluster: ClusterId, part: string): InstanceId {
+  return instanceId(`cluster${String(cluster)}-${part}`);
 }

@@ -1,11 +1,8 @@
-import { generatePassword } from '../../../core/seal.ts';
+import { clusterScope } from '../../../catalog/credentials.ts';
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
-import { newStorageAccounts } from '../../topology/accounts.ts';
+import { newClusterAccounts } from '../../topology/accounts.ts';
 import type { ClusterOrder } from '../context.ts';
-
-/** The name of the superuser that the manager uses on compute nodes. */
-const computeSuperuser = 'kluster_management';
 
 /** The row of the cluster, its log tables, and the passwords of everything that will be made for it. */
 export function register(order: ClusterOrder): Step<Services> {
@@ -25,17 +22,8 @@ export function register(order: ClusterOrder): Step<Services> {
         },
         signal,
       );
-      const scope = `cluster:${String(id)}`;
-      const computePassword = order.paras.computer_password ?? generatePassword();
-      await catalog.credentials.putMissing(
-        scope,
-        {
-          ...newStorageAccounts(),
-          compute_superuser: { user: computeSuperuser, password: generatePassword() },
-          application: { user: order.computerUser, password: computePassword },
-        },
-        signal,
-      );
+      const application = { user: order.computerUser, password: order.paras.computer_password };
+      await catalog.credentials.putMissing(clusterScope(id), { ...newClusterAccounts(application) }, signal);
       return { clusterId: id };
     },
     async undo({ services, signal }) {

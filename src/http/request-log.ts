@@ -39,3 +39,15 @@ export function logFailure(request: FastifyRequest, error: KlusterError): void {
   if (error.status === 500) request.log.error({ ...line, stack: error.stack }, 'request failed');
   else request.log.warn(line, 'request refused');
 }
+
+/** Who caused which job: the one thing that is logged of a request that went well. */
+export function logAccepted(
+  request: FastifyRequest,
+  job: { readonly id: number; readonly jobType: string },
+): void {
+  const { userName: token, ip } = request;
+  request.log.info(
+    { job: job.id, jobType: job.jobType, ...(token === '' ? {} : { token }), from: ip },
+    'job accepted',
+  );
+}

@@ -1,0 +1,46 @@
+import { Agents } from './agents.ts';
+import { ClusterLogs } from './cluster-logs.ts';
+import { Clusters } from './clusters.ts';
+import { ComputeNodes } from './compute-nodes.ts';
+import { Credentials } from './credentials.ts';
+import type { MetadataDatabase } from './database.ts';
+import { Instances } from './instances.ts';
+import { Machines } from './machines.ts';
+import { Managers } from './managers.ts';
+import { MetadataNodes } from './metadata-nodes.ts';
+import { PendingRemovals } from './pending-removals.ts';
+import { Ports } from './ports.ts';
+import { Shards } from './shards.ts';
+import { StorageNodes } from './storage-nodes.ts';
+import { TopologyLog } from './topology-log.ts';
+
+/**
+ * What the installation consists of, one member per noun. Methods whose first parameter is `sql` run in the caller's
+ * transaction (`database.read` or `database.write`), so one transaction may write several nouns; the others make
+ * their own transactions.
+ */
+export class Catalog {
+  readonly database: MetadataDatabase;
+  readonly agents = new Agents();
+  readonly machines = new Machines();
+  readonly ports = new Ports();
+  readonly clusters: Clusters;
+  readonly clusterLogs: ClusterLogs;
+  readonly shards = new Shards();
+  readonly storageNodes = new StorageNodes();
+  readonly computeNodes = new ComputeNodes();
+  readonly metadataNodes = new MetadataNodes();
+  readonly managers = new Managers();
+  readonly instances = new Instances();
+  readonly pendingRemovals = new PendingRemovals();
+  readonly topologyLog = new TopologyLog();
+  readonly credentials: Credentials;
+
+  /** `key`: the secret of the installation that passwords in the catalog are sealed with. */
+  constructor(database: MetadataDatabase, key: string) {
+    this.database = database;
+    this.clusterLogs = new ClusterLogs(database);
+    this.clusters = new Clusters(database, { logs: this.clusterLogs, ports: this.ports });
+    this.credentials = new Credentials(database, key);
+  }
+}

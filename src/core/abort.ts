@@ -1,0 +1,55 @@
+/**
+ * Why not `AbortSignal.any`: in Node 20 a combined signal with a time-out in it can be collected as garbage while a
+ * request still waits under it, and then neither the deadline nor an abort ever comes. Here the timer and the parents'
+ * listeners hold the signal until it is released.
+ */
+export interface LinkedSignal {
+  readonly signal: AbortSignal;
+  abort(reason: unknown): void;
+  /** Lets go of the parents; to be called when what ran under the signal has ended. */
+  release(): void;
+}
+
+/** A signal of its own that is also aborted, with the same reason, when one of the parents is. */
+export function linkedSignal(...parents: readonly AbortSignal[]): LinkedSignal {
+  const controller = new AbortController();
+  const release = (): void => {
+    for (const { parent, forward } of links) parent.removeEventListener('abort', forward);
+  };
+  const links = parents.map((parent) => ({
+    parent,
+    forward: () => {
+      release();
+      controller.abort(parent.reason);
+    },
+  }));
+  for (const { parent, forward } of links) {
+    if (parent.aborted) forward();
+    else parent.addEventListener('abort', forward, { once: true });
+  }
+  return {
+    signal: controller.signal,
+    abort: (reason) => {
+      controller.abort(reason);
+    },
+    release,
+  };
+}
+
+/** Runs something under a signal that is aborted after `milliseconds`, or when the parent is. */
+export async function withDeadline<T>(
+  milliseconds: number,
+  parent: AbortSignal | undefined,
+  run: (signal: AbortSignal) => Promise<T>,
+): Promise<T> {
+  const linked = parent === undefined ? linkedSignal() : linkedSignal(parent);
+  const timer = setTimeout(() => {
+    linked.abort(new DOMException(`not done within ${String(milliseconds)} ms`, 'TimeoutError'));
+  }, milliseconds);
+  try {
+    return await run(linked.signal);
+  } finally {
+    clearTimeout(timer);
+    linked.release();
+  }
+}

@@ -1,0 +1,155 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { AgentClients } from '../client/agent.ts';
+import type { AgentEvent, InstanceView } from '../core/agent-protocol.ts';
+import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
+import { colonAddress, type HostPort } from '../core/model.ts';
+import { removePending } from './pending-removals.ts';
+
+export interface AgentWatchOptions {
+  readonly catalog: Catalog;
+  readonly agents: AgentClients;
+  readonly logger: Logger;
+  /** An instance changed, or its agent was lost or came back. */
+  onSuspicion(at: HostPort): void;
+}
+
+const refreshMs = 2000;
+const reconnectMs = 1000;
+
+interface WatchedAgent {
+  readonly at: HostPort;
+  readonly abort: AbortController;
+  online: boolean;
+  readonly instances: Map<string, InstanceView>;
+  task: Promise<void>;
+}
+
+/**
+ * One event stream per registered machine. Knows which agents answer and what their instances do; when a machine comes
+ * back, what was to be removed from it meanwhile is removed.
+ */
+export class AgentWatch {
+  readonly #options: AgentWatchOptions;
+  readonly #abort = new AbortController();
+  readonly #agents = new Map<string, WatchedAgent>();
+  #loop: Promise<void> | null = null;
+
+  constructor(options: AgentWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    const reason = new Error('the agent watch was stopped');
+    this.#abort.abort(reason);
+    await this.#loop;
+    const watched = [...this.#agents.values()];
+    for (const agent of watched) agent.abort.abort(reason);
+    await Promise.allSettled(watched.map(({ task }) => task));
+  }
+
+  /** Whether an agent at this address sends heartbeats. */
+  isOnline(hostaddr: string): boolean {
+    return [...this.#agents.values()].some((agent) => agent.at.hostaddr === hostaddr && agent.online);
+  }
+
+  /** The instances of all machines that answer, as their agents last described them. */
+  instances(): readonly InstanceView[] {
+    return [...this.#agents.values()].flatMap((agent) => (agent.online ? [...agent.instances.values()] : []));
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      try {
+        await this.#refresh(signal);
+      } catch (error) {
+        if (signal.aborted) return;
+        this.#options.logger.warn({ err: error }, 'the machines could not be read; trying again');
+      }
+      await sleep(refreshMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const { catalog } = this.#options;
+    const machines = await catalog.database.read((sql) => catalog.machines.list(sql), signal);
+    const wanted = new Map(
+      machines.map(({ hostaddr, agentPort }) => {
+        const at = { hostaddr, port: agentPort };
+        return [colonAddress(at), at] as const;
+      }),
+    );
+    for (const [key, agent] of this.#agents) {
+      if (wanted.has(key)) continue;
+      agent.abort.abort(new Error('the machine was deleted'));
+      this.#agents.delete(key);
+    }
+    for (const [key, at] of wanted) {
+      if (!this.#agents.has(key)) this.#agents.set(key, this.#watch(at));
+    }
+  }
+
+  #watch(at: HostPort): WatchedAgent {
+    const abort = new AbortController();
+    const agent: WatchedAgent = {
+      at,
+      abort,
+      online: false,
+      instances: new Map(),
+      task: Promise.resolve(),
+    };
+    agent.task = this.#follow(agent, abort.signal);
+    return agent;
+  }
+
+  async #follow(agent: WatchedAgent, signal: AbortSignal): Promise<void> {
+    const { agents, logger } = this.#options;
+    while (!signal.aborted) {
+      try {
+        for await (const event of agents.at(agent.at).events(signal)) this.#take(agent, event, signal);
+      } catch (error) {
+        if (!(error instanceof KlusterError)) throw error;
+        if (agent.online) logger.warn({ agent: colonAddress(agent.at) }, `agent lost: ${errorText(error)}`);
+        if (error.kind === 'stale_epoch') return;
+      }
+      this.#lost(agent);
+      await sleep(reconnectMs, undefined, { signal }).catch(() => undefined);
+    }
+  }
+
+  #lost(agent: WatchedAgent): void {
+    if (!agent.online) return;
+    agent.online = false;
+    for (const instance of agent.instances.values()) this.#options.onSuspicion(instance);
+  }
+
+  #take(agent: WatchedAgent, event: AgentEvent, signal: AbortSignal): void {
+    switch (event.type) {
+      case 'hello':
+        agent.online = true;
+        agent.instances.clear();
+        for (const instance of event.instances) this.#remember(agent, instance);
+        void removePending(this.#options, agent.at, signal);
+        return;
+      case 'instance':
+        this.#remember(agent, event.instance);
+        return;
+      case 'removed':
+        agent.instances.delete(event.instanceId);
+        return;
+      case 'heartbeat':
+        return;
+    }
+  }
+
+  #remember(agent: WatchedAgent, instance: InstanceView): void {
+    agent.instances.set(instance.instanceId, instance);
+    this.#options.onSuspicion(instance);
+  }
+}

@@ -1,0 +1,186 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import { clusterScope } from '../catalog/credentials.ts';
+import { withDeadline } from '../core/abort.ts';
+import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
+import type { ShardId } from '../core/ids.ts';
+import type { HostPort, Shard, StorageNode } from '../core/model.ts';
+import { diagnose } from './diagnose.ts';
+import type { Diagnosis } from './diagnosis.ts';
+import { observeNode } from './observe-node.ts';
+import { repairShard } from './repair-shard.ts';
+import { sameAddress } from './shard-observation.ts';
+
+export interface ShardWatchOptions {
+  readonly catalog: Catalog;
+  readonly logger: Logger;
+  /** Called when the catalog says that another manager leads. */
+  onLostOffice(error: KlusterError): void;
+}
+
+const tickMs = 250;
+/** A healthy shard that nobody suspects. */
+const healthyIntervalMs = 30_000;
+/** After an action, or while something is not as it should be. */
+const watchfulIntervalMs = 1000;
+/** One look and one action. */
+const checkDeadlineMs = 90_000;
+/** How often new and deleted shards are noticed when no agent reports anything. */
+const refreshMs = 5000;
+
+const notServing: Diagnosis = { state: 'healthy', reason: 'no node serves yet or any more', action: null };
+
+interface Watched {
+  readonly shard: Shard;
+  nodes: readonly StorageNode[];
+  dueAt: number;
+  /** Something happened while a check was running: look again at once. */
+  suspected: boolean;
+  running: Promise<void> | null;
+  diagnosis: Diagnosis | null;
+}
+
+/**
+ * Keeps every shard in its roles: observe, diagnose, at most one action, again. A shard is looked at when something is
+ * suspected (an agent reported a change, the manager has just started), while it is not healthy, and every 30 s.
+ */
+export class ShardWatch {
+  readonly #options: ShardWatchOptions;
+  readonly #abort = new AbortController();
+  readonly #shards = new Map<ShardId, Watched>();
+  #refreshAt = 0;
+  #loop: Promise<void> | null = null;
+
+  constructor(options: ShardWatchOptions) {
+    this.#options = options;
+  }
+
+  start(): void {
+    this.#loop ??= this.#run();
+  }
+
+  /** Ends the loop and waits for the checks that run. */
+  async stop(): Promise<void> {
+    this.#abort.abort(new Error('the shard watch was stopped'));
+    await this.#loop;
+    await Promise.allSettled([...this.#shards.values()].map(({ running }) => running));
+  }
+
+  /** Something happened to the instance at this address: look now. */
+  suspect(at: HostPort): void {
+    this.#refreshAt = 0;
+    for (const watched of this.#shards.values()) {
+      if (watched.nodes.some((node) => sameAddress(node, at))) watched.suspected = true;
+    }
+  }
+
+  /** The last diagnosis of every shard looked at so far. */
+  diagnoses(): ReadonlyMap<ShardId, Diagnosis> {
+    const entries = [...this.#shards].flatMap(([id, { diagnosis }]) =>
+      diagnosis === null ? [] : [[id, diagnosis] as const],
+    );
+    return new Map(entries);
+  }
+
+  async #run(): Promise<void> {
+    const { signal } = this.#abort;
+    while (!signal.aborted) {
+      try {
+        await this.#tick(signal);
+        await sleep(tickMs, undefined, { signal });
+      } catch (error) {
+        if (signal.aborted) return;
+        if (error instanceof KlusterError && error.kind === 'stale_epoch') {
+          this.#options.onLostOffice(error);
+          return;
+        }
+        this.#options.logger.warn({ err: error }, 'the shards could not be read; trying again');
+        await sleep(watchfulIntervalMs, undefined, { signal }).catch(() => undefined);
+      }
+    }
+  }
+
+  async #tick(signal: AbortSignal): Promise<void> {
+    const now = Date.now();
+    if (now >= this.#refreshAt) {
+      await this.#refresh(signal);
+      this.#refreshAt = now + refreshMs;
+    }
+    for (const watched of this.#shards.values()) {
+      if (watched.running === null && (watched.suspected || now >= watched.dueAt)) {
+        watched.suspected = false;
+        watched.running = this.#check(watched, signal).finally(() => {
+          watched.running = null;
+        });
+      }
+    }
+  }
+
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const { catalog } = this.#options;
+    const shards = await catalog.database.read((sql) => catalog.shards.list(sql), signal);
+    const known = new Set(shards.map((shard) => shard.id));
+    for (const id of this.#shards.keys()) if (!known.has(id)) this.#shards.delete(id);
+    for (const shard of shards) {
+      if (!this.#shards.has(shard.id)) {
+        this.#shards.set(shard.id, {
+          shard,
+          nodes: [],
+          dueAt: 0,
+          suspected: false,
+          running: null,
+          diagnosis: null,
+        });
+      }
+    }
+  }
+
+  async #check(watched: Watched, signal: AbortSignal): Promise<void> {
+    const { logger } = this.#options;
+    const { shard } = watched;
+    try {
+      const diagnosis = await withDeadline(checkDeadlineMs, signal, (bounded) =>
+        this.#observeAndRepair(watched, bounded),
+      );
+      if (diagnosis.state !== watched.diagnosis?.state) {
+        logger.info({ shard: shard.name, cluster: shard.clusterId, ...diagnosis }, diagnosis.reason);
+      }
+      watched.diagnosis = diagnosis;
+      watched.dueAt = Date.now() + (diagnosis.state === 'healthy' ? healthyIntervalMs : watchfulIntervalMs);
+    } catch (error) {
+      if (signal.aborted) return;
+      if (error instanceof KlusterError && error.kind === 'stale_epoch') this.#options.onLostOffice(error);
+      logger.warn(
+        { shard: shard.name, cluster: shard.clusterId },
+        `shard not repaired yet: ${errorText(error)}`,
+      );
+      watched.dueAt = Date.now() + watchfulIntervalMs;
+    }
+  }
+
+  async #observeAndRepair(watched: Watched, signal: AbortSignal): Promise<Diagnosis> {
+    const { catalog } = this.#options;
+    const { shard } = watched;
+    const { cluster, nodes, account } = await catalog.database.read(async (sql) => {
+      return {
+        cluster: await catalog.clusters.find(sql, shard.clusterId),
+        nodes: await catalog.storageNodes.list(sql, { shardId: shard.id }),
+        account: await catalog.credentials.find(sql, clusterScope(shard.clusterId), 'management'),
+      };
+    }, signal);
+    watched.nodes = nodes;
+    // The jobs that make and delete a cluster look after their own nodes.
+    const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
+    if (cluster === undefined || account === undefined || serving.length === 0) return notServing;
+    const observations = await Promise.all(
+      serving.map((node) => observeNode(node, cluster.haMode, account, signal)),
+    );
+    const { name, fullsyncLevel } = shard;
+    const diagnosis = diagnose({ name, haMode: cluster.haMode, fullsyncLevel, nodes: observations });
+    if (diagnosis.action !== null) {
+      await repairShard({ shard, account, catalog }, diagnosis.action, signal);
+    }
+    return diagnosis;
+  }
+}

@@ -1,0 +1,51 @@
+import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
+import { KlusterError } from '../core/errors/kluster-error.ts';
+
+/**
+ * A documented facility for tests: places in the engine where a run can be made to die or to fail, to prove that a
+ * job survives it. Without the environment variable KLUSTER_FAULT_MODE nothing of it is active.
+ *
+ *   KLUSTER_FAULT_MODE=kill-everywhere   the process kills itself (SIGKILL) at every point it reaches for the first
+ *                                        time; KLUSTER_FAULT_FILE names the file that remembers the points, one a line
+ *   KLUSTER_FAULT_MODE=fail:<point>      the named point throws an error that is not repeated
+ *
+ * Points of a step: `<job_type>:<path>:<place>` with the places `before`, `after-run` (its output is not stored yet),
+ * `after-store`, and `undo-before`, `undo-after-run`, `undo-after-store`. Points of the job: `<job_type>:` and one of
+ * `prepare:before|after-run|after-store`, `point-of-no-return:before|after-store`, `undo:before|after-store` (around the
+ * decision to undo), `end:before` (all steps are done), `end:after-store`. A failure at `undo:…` is none that the job
+ * could handle: the job is set aside until the next start.
+ */
+export type FaultPoint = (name: string) => void;
+
+const failPrefix = 'fail:';
+
+function inactive(): void {}
+
+function killOnce(file: string): FaultPoint {
+  return (name) => {
+    const visited = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
+    if (visited.includes(name)) return;
+    const descriptor = openSync(file, 'a');
+    writeSync(descriptor, `${name}\n`);
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+    process.kill(process.pid, 'SIGKILL');
+  };
+}
+
+function failAt(point: string): FaultPoint {
+  return (name) => {
+    if (name === point) throw new KlusterError('internal', `fault injected at ${name}`);
+  };
+}
+
+/** The fault points that the environment asks for. Throws on a mode that does not exist: a typo must not pass a test. */
+export function faultPointsOf(environment: NodeJS.ProcessEnv): FaultPoint {
+  const mode = environment['KLUSTER_FAULT_MODE'];
+  if (mode === undefined || mode === '') return inactive;
+  if (mode.startsWith(failPrefix)) return failAt(mode.slice(failPrefix.length));
+  if (mode !== 'kill-everywhere') throw new TypeError(`KLUSTER_FAULT_MODE ${mode} is not known`);
+  const file = environment['KLUSTER_FAULT_FILE'];
+  if (file === undefined || file === '') throw new TypeError('KLUSTER_FAULT_FILE is not set');
+  return killOnce(file);
+}

@@ -1,0 +1,63 @@
+import type { ErrorName } from '../core/errors/catalogue.ts';
+import { KlusterError } from '../core/errors/kluster-error.ts';
+import { EngineSqlError } from '../engines/sql-error.ts';
+import type { RetryPolicy } from './plan.ts';
+
+/** For steps that name no policy: three attempts in all, for faults that `isPassingFault` accepts. */
+export const defaultRetry: RetryPolicy = { attempts: 3, firstDelayMs: 300, maximumDelayMs: 5_000 };
+
+/**
+ * For steps past the point of no return, where giving up leaves work half done: any error is repeated. The delays
+ * add up to seven to nine minutes: long enough for a restarted machine or a failover, short enough to be told.
+ */
+export const forwardOnlyRetry: RetryPolicy = {
+  attempts: 30,
+  firstDelayMs: 500,
+  maximumDelayMs: 30_000,
+  isPassing: () => true,
+};
+
+const passingKinds: ReadonlySet<ErrorName> = new Set([
+  'agent_unreachable',
+  'agent_no_answer',
+  'metadata',
+  'step_deadline',
+] as const);
+
+/** ER_CON_COUNT_ERROR, ER_SERVER_SHUTDOWN, ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK. */
+const passingMysqlErrors: ReadonlySet<number> = new Set([1040, 1053, 1205, 1213]);
+/** Of PostgreSQL (appendix A of its manual): serialization_failure, deadlock_detected, too_many_connections. */
+const passingSqlStates: ReadonlySet<string> = new Set(['40001', '40P01', '53300']);
+
+function isPassingSql(error: EngineSqlError): boolean {
+  return (
+    error.connectionLost ||
+    (error.errno !== undefined && passingMysqlErrors.has(error.errno)) ||
+    (error.sqlState !== undefined && passingSqlStates.has(error.sqlState))
+  );
+}
+
+/** Causes nest a few levels at most; the bound keeps a cyclic chain from hanging the engine. */
+const maximumCauses = 10;
+
+/**
+ * Whether the same call may well succeed a little later: an agent or the metadata database that does not answer, a
+ * step that ran into its deadline, a database server that lost the connection, is full of connections, or rolled a
+ * transaction back in favour of another. An error that wraps such a fault passes with it.
+ */
+export function isPassingFault(error: unknown): boolean {
+  let cause: unknown = error;
+  for (let depth = 0; depth < maximumCauses && cause instanceof Error; depth += 1) {
+    if (cause instanceof EngineSqlError && isPassingSql(cause)) return true;
+    if (cause instanceof KlusterError && passingKinds.has(cause.kind)) return true;
+    cause = cause.cause;
+  }
+  return false;
+}
+
+/** Milliseconds to wait after failed attempt `attempt` (1, 2, …): doubling, bounded, the upper half at random. */
+export function retryDelayMs(policy: RetryPolicy, attempt: number, random: () => number): number {
+  const exponent = Math.min(attempt - 1, 30);
+  const full = Math.min(policy.maximumDelayMs, policy.firstDelayMs * 2 ** exponent);
+  return full * (0.5 + random() / 2);
+}

@@ -1,0 +1,24 @@
+import type { ImmediateJob } from '../jobs/immediate.ts';
+import type { AnyMission } from '../jobs/mission.ts';
+import type { Services } from '../jobs/services.ts';
+import { createCluster } from '../missions/create-cluster/mission.ts';
+import { createMachine } from '../missions/create-machine.ts';
+import { deleteCluster } from '../missions/delete-cluster/mission.ts';
+import { deleteMachine } from '../missions/delete-machine.ts';
+import { renameCluster } from '../missions/rename-cluster.ts';
+import { setMachine } from '../missions/set-machine.ts';
+import { setVariable } from '../missions/set-variable.ts';
+import { updateMachine } from '../missions/update-machine.ts';
+import { queries } from '../queries/all.ts';
+
+/** Every job type of this version; API, OpenAPI and command line derive from these two lists. */
+export const missions: readonly AnyMission<Services>[] = [
+  createMachine,
+  updateMachine,
+  deleteMachine,
+  setMachine,
+  createCluster,
+  deleteCluster,
+];
+
+export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];

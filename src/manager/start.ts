@@ -1,0 +1,193 @@
+import { pino, type Logger } from 'pino';
+import { Catalog } from '../catalog/catalog.ts';
+import { MetadataDatabase, metadataDatabaseName } from '../catalog/database.ts';
+import { createMetadataDatabase, migrate } from '../catalog/migrate.ts';
+import { AgentClients } from '../client/agent.ts';
+import { KlusterError } from '../core/errors/kluster-error.ts';
+import { colonAddress, type HostPort } from '../core/model.ts';
+import { AgentWatch } from '../ha/agent-watch.ts';
+import { ShardWatch } from '../ha/shard-watch.ts';
+import { checkAccess } from '../http/access.ts';
+import { createServer } from '../http/server.ts';
+import { JobEngine } from '../jobs/engine.ts';
+import type { Services } from '../jobs/services.ts';
+import { countJobs } from '../queries/count-jobs.ts';
+import { LiveTopology } from '../queries/topology.ts';
+import { ensureHome, homeAt, type Home } from './home.ts';
+import { defaultPorts, readHomeConfig, type HomeConfig } from './home-config.ts';
+import { immediateJobs, missions } from './job-types.ts';
+import { openMetadataReading } from './metadata-reading.ts';
+import { openMetadataServer, type MetadataServer } from './metadata-server.ts';
+import { recordThisProcess } from './process-file.ts';
+import { Resources } from './resources.ts';
+import { catalogKey, installationSecret } from './secrets.ts';
+
+export interface ManagerOptions {
+  /** Directory of the installation (`home.ts`). */
+  readonly home: string;
+  /** Default: JSON lines on standard output. */
+  readonly logger?: Logger;
+}
+
+export interface Manager {
+  /** Of the API. */
+  readonly url: string;
+  /** Stops serving and lets jobs rest where they are; the next start goes on. Engine processes live on. */
+  close(): Promise<void>;
+}
+
+/** Without a configuration file: an API that only this machine reaches. */
+const defaultConfig: HomeConfig = {
+  bind: '127.0.0.1',
+  port: defaultPorts.manager,
+  agentPort: defaultPorts.agent,
+  hostaddr: '127.0.0.1',
+  tokens: [],
+};
+
+const startDeadlineMs = 60_000;
+
+/**
+ * Starts the manager of one installation: metadata server, schema, a new term of office, the jobs that were under way, the
+ * watches, and last the API. What was started is stopped again when a later part fails.
+ * @throws KlusterError configuration, already_running, port_busy, metadata
+ */
+export async function startManager(options: ManagerOptions): Promise<Manager> {
+  const logger = options.logger ?? pino({ name: 'manager' });
+  const home = homeAt(options.home);
+  await ensureHome(home);
+  const config = (await readHomeConfig(home)) ?? defaultConfig;
+  checkAccess(config);
+  const resources = new Resources();
+  try {
+    const forget = await recordThisProcess(home.managerPidFile, 'manager');
+    resources.add('process record', forget);
+    const url = await assemble({ home, config, logger, resources });
+    logger.info({ url }, 'manager serves');
+    return { url, close: () => resources.release() };
+  } catch (error) {
+    await resources.release();
+    throw error;
+  }
+}
+
+interface Assembly {
+  readonly home: Home;
+  readonly config: HomeConfig;
+  readonly logger: Logger;
+  readonly resources: Resources;
+}
+
+async function assemble({ home, config, logger, resources }: Assembly): Promise<string> {
+  const secret = await installationSecret(home);
+  const metadata = await openMetadataServer({ home, config, secret, logger });
+  resources.add('metadata server', () => metadata.close());
+  const database = await openDatabase(metadata, logger);
+  resources.add('metadata connections', () => database.close());
+  const catalog = new Catalog(database, await catalogKey(home));
+  const at: HostPort = { hostaddr: config.hostaddr, port: config.port };
+  await database.takeOffice(
+    `${colonAddress(at)} pid ${String(process.pid)}`,
+    AbortSignal.timeout(startDeadlineMs),
+  );
+  await recordMetadataServer(catalog, metadata);
+
+  const office = { lost: false };
+  const loseOffice = (reason: unknown): void => {
+    if (office.lost) return;
+    office.lost = true;
+    logger.fatal({ err: reason }, 'another manager has taken office: this one stops');
+    // The one way to end that also closes what the caller of startManager has opened.
+    process.kill(process.pid, 'SIGTERM');
+  };
+  const agents = new AgentClients({ secret, epoch: () => database.epoch ?? 0 });
+  const shardWatch = new ShardWatch({ catalog, logger, onLostOffice: loseOffice });
+  const agentWatch = new AgentWatch({
+    catalog,
+    agents,
+    logger,
+    onSuspicion: (instance) => shardWatch.suspect(instance),
+  });
+  const services: Services = { catalog, agents, logger, installationSecret: secret, liveness: agentWatch };
+  const engine = new JobEngine<Services>({
+    database,
+    services,
+    missions,
+    secret,
+    logger,
+    onLostOffice: () => {
+      loseOffice(new KlusterError('stale_epoch', 'the job engine found a younger term of office'));
+    },
+  });
+  agentWatch.start();
+  resources.add('agent watch', () => agentWatch.stop());
+  shardWatch.start();
+  resources.add('shard watch', () => shardWatch.stop());
+  await engine.start();
+  resources.add('jobs', () => engine.stop());
+
+  const server = await createServer<Services>({
+    jobs: engine,
+    missions,
+    immediateJobs,
+    services,
+    config: { access: config },
+    logger,
+    leadership: { isLeader: () => !office.lost },
+    topology: new LiveTopology(services, { metadataPid: () => metadata.pid() }),
+    probeMetadata: async (signal) => {
+      await catalog.database.read((sql) => catalog.metadataNodes.mode(sql), signal);
+    },
+    countJobs: (signal) => countJobs(catalog, signal),
+    agents: {
+      secret,
+      register: (agent) => database.write((sql) => catalog.agents.register(sql, agent)),
+    },
+  });
+  resources.add('API', () => server.close());
+  const url = await listen(server, config);
+  await database.write((sql) => catalog.managers.setLeader(sql, at));
+  return url;
+}
+
+async function openDatabase(metadata: MetadataServer, logger: Logger): Promise<MetadataDatabase> {
+  const options = { ...metadata.at, ...metadata.management, database: metadataDatabaseName };
+  const signal = AbortSignal.timeout(startDeadlineMs);
+  await createMetadataDatabase(options, signal);
+  const database = MetadataDatabase.open(options);
+  try {
+    const applied = await migrate(database, { signal });
+    if (applied.length > 0) logger.info({ applied }, 'the metadata schema was brought up to date');
+    await openMetadataReading(metadata, signal);
+    return database;
+  } catch (error) {
+    await database.close();
+    throw error;
+  }
+}
+
+async function recordMetadataServer(catalog: Catalog, { at, monitor }: MetadataServer): Promise<void> {
+  await catalog.database.write(async (sql) => {
+    await catalog.metadataNodes.put(sql, at, monitor);
+    await catalog.metadataNodes.setPrimary(sql, at);
+    await catalog.metadataNodes.setMode(sql, 'no_rep');
+  });
+}
+
+async function listen(
+  server: Awaited<ReturnType<typeof createServer>>,
+  { bind, port }: HomeConfig,
+): Promise<string> {
+  try {
+    return await server.listen({ host: bind, port });
+  } catch (error) {
+    if (!(error instanceof Error && 'code' in error && error.code === 'EADDRINUSE')) throw error;
+    throw new KlusterError(
+      'port_busy',
+      `The API's address ${bind}:${String(port)} is taken by another program`,
+      {
+        cause: error,
+      },
+    );
+  }
+}

@@ -1,0 +1,20 @@
+import type { ImmediateJob } from '../jobs/immediate.ts';
+import type { Services } from '../jobs/services.ts';
+import { getBackupStorage } from './get-backup-storage.ts';
+import { getClusterDetail } from './get-cluster-detail.ts';
+import { getClusterSummary } from './get-cluster-summary.ts';
+import { getMachineSummary } from './get-machine-summary.ts';
+import { getMetaMode } from './get-meta-mode.ts';
+import { getMetaSummary } from './get-meta-summary.ts';
+import { getVariable } from './get-variable.ts';
+
+/** Every job type that only reads. */
+export const queries: readonly ImmediateJob<Services>[] = [
+  getBackupStorage,
+  getClusterDetail,
+  getClusterSummary,
+  getMachineSummary,
+  getMetaMode,
+  getMetaSummary,
+  getVariable,
+];
