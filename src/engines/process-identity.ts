@@ -55,7 +55,7 @@ function hasOtherThreads(pid: number): boolean {
  * Null when there is no such process, or only what is left of an ended one that its parent has not asked for. The
  * first thread alone may look like that while others are still about to end.
  */
-export function processStatus(pid: number): ProcessStatus | null {
+function processStatus(pid: number): ProcessStatus | null {
   const text = readProc(`/proc/${String(pid)}/stat`);
   if (text === null || text === '') return null;
   const status = parseProcessStatus(text);
@@ -80,7 +80,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
 }
 
 /** The arguments of a process; empty when it is gone. */
-export function processArguments(pid: number): readonly string[] {
+function processArguments(pid: number): readonly string[] {
   return (readProc(`/proc/${String(pid)}/cmdline`) ?? '').split('\0');
 }
 
