@@ -6,11 +6,14 @@ describe('create_cluster and delete_cluster', () => {
   let installation: TestInstallation;
 
   beforeAll(async () => {
-    installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.9', machines: 3 });
+    installation = await TestInstallation.start(await scratchDirectory(), {
+      network: '127.0.9',
+      machines: 3,
+    });
   });
   afterAll(() => installation.close());
 
-  it.each(['mgr','no_rep'])('makes an %s cluster', async (mode) => {
+  it.each(['mgr', 'no_rep'])('makes an %s cluster', async (mode) => {
     const t = Date.now();
     const job = await installation.run('create_cluster', {
       ha_mode: mode,
@@ -21,7 +24,7 @@ describe('create_cluster and delete_cluster', () => {
     });
     console.log(Date.now() - t, job.status, job.error);
     for (const s of job.steps) console.log(s.path, s.started_at, s.ended_at, s.state, s.reason);
-    console.log(JSON.stringify((await installation.client.status())));
+    console.log(JSON.stringify(await installation.client.status()));
     const id = job.attachment?.['cluster_id'];
     const t2 = Date.now();
     const d = await installation.run('delete_cluster', { cluster_id: id });
