@@ -3,7 +3,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { EngineInstance } from '../engines/engine.ts';
 import type { EngineUser } from '../engines/installation.ts';
-import type { ProcessIdentity } from '../engines/process-identity.ts';
+import { findByArgument, type ProcessIdentity } from '../engines/process-identity.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
 import { EngineProcess, type ProcessExit } from './engine-process.ts';
 import { fileSize, logSince, tellingLines } from './log-tail.ts';
@@ -49,11 +49,13 @@ export class EngineRun {
   }
 
   /**
-   * Starts the process. `first`: makes the accounts before the instance counts as ready.
+   * Starts the process, unless it turns out to run: there are never two. `first`: makes the accounts before the instance counts as ready.
    * @throws KlusterError port_busy, engine_missing, instance_start_failed
    */
   static async start(input: RunInput, first: boolean): Promise<EngineRun> {
     const { engine, user, cgroup, name } = input;
+    const [running] = findByArgument(engine.mark, user.uid);
+    if (running !== undefined) return EngineRun.adopt(input, running);
     await assertPortsFree(engine.hostaddr, engine.ports);
     await engine.configure();
     const command = await engine.command();

@@ -34,7 +34,7 @@ export interface EngineInstance {
   readonly restartExitCode: number | null;
   /** Fills the empty directories so that the process can start. @throws KlusterError engine_missing */
   populate(signal: AbortSignal): Promise<void>;
-  /** Before every start: writes the configuration. */
+  /** Before every start, when no process runs: writes the configuration, clears what a crash left. */
   configure(): Promise<void>;
   /** @throws KlusterError engine_missing */
   command(): Promise<EngineCommand>;
