@@ -9,6 +9,9 @@ import { EngineProcess, type ProcessExit } from './engine-process.ts';
 import { fileSize, logSince, tellingLines } from './log-tail.ts';
 import { assertPortsFree } from './ports.ts';
 
+/** Binding it finds out whether a port is free on all addresses. */
+const everyAddress = '0.0.0.0';
+
 export interface RunInput {
   readonly name: string;
   readonly engine: EngineInstance;
@@ -57,6 +60,7 @@ export class EngineRun {
     const [running] = findByArgument(engine.mark, user.uid);
     if (running !== undefined) return EngineRun.adopt(input, running);
     await assertPortsFree(engine.hostaddr, engine.ports);
+    await assertPortsFree(everyAddress, engine.wildcardPorts);
     await engine.configure();
     const command = await engine.command();
     const logStart = await fileSize(engine.logFile);

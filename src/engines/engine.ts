@@ -24,6 +24,8 @@ export interface EngineInstance {
   readonly hostaddr: string;
   /** Every TCP port that the process binds on `hostaddr`. */
   readonly ports: readonly number[];
+  /** Those of them that it binds on every address of the machine. */
+  readonly wildcardPorts: readonly number[];
   /** An argument that only this instance's process has in its command line. */
   readonly mark: string;
   /** Ends the process in order. */

@@ -45,6 +45,8 @@ export class MysqlInstance implements EngineInstance {
   readonly logFile: string;
   readonly hostaddr: string;
   readonly ports: readonly number[];
+  /** Group communication listens on every address, whatever group_replication_local_address names. */
+  readonly wildcardPorts: readonly number[];
   readonly mark: string;
   readonly stopSignal = 'SIGTERM';
   readonly restartExitCode = restartExitCode;
@@ -59,7 +61,8 @@ export class MysqlInstance implements EngineInstance {
     this.datadir = this.#layout.directories[0];
     this.logFile = this.#layout.errorLog;
     this.hostaddr = spec.hostaddr;
-    this.ports = spec.groupName === undefined ? [spec.port] : [spec.port, spec.groupReplicationPort];
+    this.wildcardPorts = spec.groupName === undefined ? [] : [spec.groupReplicationPort];
+    this.ports = [spec.port, ...this.wildcardPorts];
     this.mark = `--defaults-file=${this.#layout.optionFile}`;
   }
 

@@ -42,6 +42,7 @@ export class PostgresInstance implements EngineInstance {
   readonly logFile: string;
   readonly hostaddr: string;
   readonly ports: readonly number[];
+  readonly wildcardPorts: readonly number[] = [];
   readonly mark: string;
   /** Fast shutdown (manual 19.5): sessions are ended, then everything is flushed. */
   readonly stopSignal = 'SIGINT';
