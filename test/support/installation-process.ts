@@ -15,6 +15,7 @@ import { installationSecret } from '../../src/manager/secrets.ts';
 import type { InstallationLayout, TestMachine } from './installation.ts';
 import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
+import type { ManagerOrder } from './manager-main.ts';
 import { templateCache } from './template-cache.ts';
 
 const managerPort = 35_001;
@@ -55,6 +56,11 @@ class ServerProcess {
     this.#child.kill(name);
   }
 
+  /** To its standard input, which ends then. */
+  tell(text: string): void {
+    this.#child.stdin?.end(text);
+  }
+
   /** SIGKILL: no farewell to anybody. */
   async kill(): Promise<void> {
     this.#child.kill('SIGKILL');
@@ -73,6 +79,8 @@ export class ProcessInstallation {
   readonly #network: string;
   readonly #agents = new Map<string, ServerProcess>();
   #manager: ServerProcess | null = null;
+  /** The next manager, loaded and waiting for its turn. */
+  #standby: Promise<ServerProcess> | null = null;
   #unconfigure: () => Promise<void> = () => Promise.resolve();
 
   private constructor(home: Home, layout: InstallationLayout) {
@@ -121,16 +129,19 @@ export class ProcessInstallation {
   async startManager(faults?: Faults): Promise<void> {
     const environment =
       faults === undefined ? {} : { KLUSTER_FAULT_MODE: faults.mode, KLUSTER_FAULT_FILE: faults.file };
-    const program = join(packageRoot(), 'bin', 'kluster');
-    const server = await startServer([program, 'manager', '--home', this.home.directory], {
-      log: this.home.managerLog,
-      environment,
-    });
+    const server = await (this.#standby ?? this.#loadManager());
+    const order: ManagerOrder = { home: this.home.directory, environment };
+    server.tell(JSON.stringify(order));
+    this.#standby = faults === undefined ? null : this.#loadManager();
     this.#manager = server;
     const outcome = await served(server, { host: `${this.#network}.1`, port: managerPort });
     if (outcome !== 'serving' && outcome !== 'SIGKILL') {
       throw new Error(`the manager ended with ${String(outcome)}; see ${this.home.managerLog}`);
     }
+  }
+
+  #loadManager(): Promise<ServerProcess> {
+    return startServer([compiled('manager-main')], this.home.managerLog);
   }
 
   async killManager(): Promise<void> {
@@ -152,9 +163,8 @@ export class ProcessInstallation {
       secretFile: this.home.secretFile,
       templateDirectory: await templateCache(),
     };
-    const program = join(packageRoot(), 'dist', 'test', 'support', 'agent-main.js');
     const log = join(this.home.logDirectory, `agent-${hostaddr}.log`);
-    const server = await startServer([program, JSON.stringify(options)], { log, environment: {} });
+    const server = await startServer([compiled('agent-main'), JSON.stringify(options)], log);
     this.#agents.set(hostaddr, server);
     const outcome = await served(server, { host: hostaddr, port: agentPort });
     if (outcome !== 'serving')
@@ -278,6 +288,7 @@ export class ProcessInstallation {
   /** Ends all processes; files go with the scratch directory. */
   async close(): Promise<void> {
     await this.killManager();
+    await (await this.#standby)?.kill();
     for (const hostaddr of this.#agents.keys()) await this.killAgent(hostaddr);
     const { directory } = this.home;
     for (const left of await leftProcesses({ id: directory, directory }, 0)) await endProcess(left);
@@ -288,17 +299,17 @@ export class ProcessInstallation {
 /** More than any job has fault points. */
 const maximumKills = 90;
 
-async function startServer(
-  args: readonly string[],
-  options: { readonly log: string; readonly environment: NodeJS.ProcessEnv },
-): Promise<ServerProcess> {
-  const log = await open(options.log, 'a');
+/** Compiled, because Node alone cannot run the sources and every start counts. */
+function compiled(name: string): string {
+  const program = join(packageRoot(), 'dist', 'test', 'support', `${name}.js`);
+  if (!existsSync(program)) throw new Error(`${program} is missing: compile first (npm test does)`);
+  return program;
+}
+
+async function startServer(args: readonly string[], logFile: string): Promise<ServerProcess> {
+  const log = await open(logFile, 'a');
   try {
-    const child = spawn(process.execPath, args, {
-      stdio: ['ignore', log.fd, log.fd],
-      env: { ...process.env, ...options.environment },
-    });
-    return new ServerProcess(child);
+    return new ServerProcess(spawn(process.execPath, args, { stdio: ['pipe', log.fd, log.fd] }));
   } finally {
     await log.close();
   }
@@ -329,10 +340,4 @@ function accepts(at: { readonly host: string; readonly port: number }): Promise<
     socket.once('connect', () => settle(true));
     socket.once('error', () => settle(false));
   });
-}
-
-/** Compiled, because Node alone cannot run the sources and every start counts. */
-export function requireBuild(): void {
-  const program = join(packageRoot(), 'dist', 'test', 'support', 'agent-main.js');
-  if (!existsSync(program)) throw new Error(`${program} is missing: compile first (npm test does)`);
 }
