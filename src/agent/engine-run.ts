@@ -3,11 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { EngineInstance } from '../engines/engine.ts';
 import type { EngineUser } from '../engines/installation.ts';
-import type { ProcessIdentity } from '../engines/process-identity.ts';
+import { findByArgument, type ProcessIdentity } from '../engines/process-identity.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
 import { EngineProcess, type ProcessExit } from './engine-process.ts';
 import { fileSize, logSince, tellingLines } from './log-tail.ts';
 import { assertPortsFree } from './ports.ts';
+
+/** Binding it finds out whether a port is free on all addresses. */
+const everyAddress = '0.0.0.0';
 
 export interface RunInput {
   readonly name: string;
@@ -49,12 +52,15 @@ export class EngineRun {
   }
 
   /**
-   * Starts the process. `first`: makes the accounts before the instance counts as ready.
+   * Starts the process, unless it turns out to run: there are never two. `first`: makes the accounts before the instance counts as ready.
    * @throws KlusterError port_busy, engine_missing, instance_start_failed
    */
   static async start(input: RunInput, first: boolean): Promise<EngineRun> {
     const { engine, user, cgroup, name } = input;
+    const [running] = findByArgument(engine.mark, user.uid);
+    if (running !== undefined) return EngineRun.adopt(input, running);
     await assertPortsFree(engine.hostaddr, engine.ports);
+    await assertPortsFree(everyAddress, engine.wildcardPorts);
     await engine.configure();
     const command = await engine.command();
     const logStart = await fileSize(engine.logFile);

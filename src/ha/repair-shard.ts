@@ -36,6 +36,8 @@ export async function repairShard(
     case 'join_group':
       return withMysql(address, signal, async (session) => {
         if ((await ownGroupState(session)) === 'ERROR') await leaveGroup(session);
+        // A member that was expelled has shut its clients out (group_replication_exit_state_action).
+        await session.execute('SET GLOBAL offline_mode = OFF');
         await joinGroup(session);
       });
     case 'bootstrap_group':

@@ -64,7 +64,7 @@ export class ShardWatch {
   async stop(): Promise<void> {
     this.#abort.abort(new Error('the shard watch was stopped'));
     await this.#loop;
-    await Promise.allSettled([...this.#shards.values()].map(({ running }) => running));
+    await Promise.allSettled([...this.#shards.values()].flatMap(({ running }) => running ?? []));
   }
 
   /** Something happened to the instance at this address: look now. */
