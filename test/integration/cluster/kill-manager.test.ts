@@ -29,8 +29,9 @@ async function visited(file = visitedFile): Promise<readonly string[]> {
 
 const placesOf = (jobType: string, path: string, places: readonly string[]) =>
   places.map((place) => `${jobType}:${path}:${place}`);
-const stepPlaces = ['before', 'after-run', 'after-store'];
-const undoPlaces = ['undo-before', 'undo-after-run', 'undo-after-store'];
+// Not after-store: the output of a step may be stored with that of another, whose manager dies first.
+const stepPlaces = ['before', 'after-run'];
+const undoPlaces = ['undo-before', 'undo-after-run'];
 
 describe('when the manager is killed at every place once', { timeout: testMs }, () => {
   it('create_cluster still makes a cluster that works', async () => {
