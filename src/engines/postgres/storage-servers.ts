@@ -55,6 +55,18 @@ export async function defineStorageServer(
   });
 }
 
+/** Where the compute node's sessions go for this shard; null when it does not know the shard. */
+export async function readStorageRoute(session: SqlSession, name: string): Promise<HostPort | null> {
+  const rows = await session.rows(
+    `SELECT option_name, option_value FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE srvname = $1`,
+    [name],
+  );
+  const options = new Map(rows.map((row) => [textOf(row, 'option_name'), textOf(row, 'option_value')]));
+  const hostaddr = options.get('host');
+  const port = options.get('port');
+  return hostaddr === undefined || port === undefined ? null : { hostaddr, port: Number(port) };
+}
+
 async function serverExists(session: SqlSession, name: string): Promise<boolean> {
   const rows = await session.rows('SELECT 1 AS found FROM pg_foreign_server WHERE srvname = $1', [name]);
   return rows.length > 0;
