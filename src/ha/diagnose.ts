@@ -41,6 +41,7 @@ function diagnoseSource(shard: ShardObservation): Diagnosis {
   return (
     secondWriter(shard, primary.node) ??
     primaryFault(primary, shard.fullsyncLevel) ??
+    staleRoute(shard, primary.node) ??
     replicaFault(shard, primary.node) ??
     unreachableNode(shard) ??
     healthy
@@ -121,6 +122,17 @@ function channelFault(node: StorageNode, answer: NodeAnswer, primary: StorageNod
   };
 }
 
+function staleRoute(shard: ShardObservation, primary: StorageNode): Diagnosis | null {
+  const stale = shard.routes.find(({ route }) => route === null || !sameAddress(route, primary));
+  if (stale === undefined) return null;
+  const route = stale.route === null ? 'nowhere' : `to ${colonAddress(stale.route)}`;
+  return {
+    state: 'route_stale',
+    reason: `${stale.comp.name} at ${colonAddress(stale.comp)} sends sessions ${route} instead of ${colonAddress(primary)}: re-routing it`,
+    action: { kind: 'reroute', comp: stale.comp, primary },
+  };
+}
+
 function unreachableNode(shard: ShardObservation): Diagnosis | null {
   const silent = shard.nodes.filter(({ answer }) => answer === null);
   if (silent.length === 0) return null;
@@ -136,7 +148,14 @@ function diagnoseGroup(shard: ShardObservation): Diagnosis {
   const present = answered(shard.nodes);
   const online = present.filter(({ answer }) => answer.groupState === 'ONLINE');
   if (online.length === 0) return groupWithoutMembers(shard, present);
-  return movedPrimary(online) ?? memberDown(present, online) ?? unreachableNode(shard) ?? healthy;
+  const recorded = online.find(({ node }) => node.memberState === 'source');
+  return (
+    movedPrimary(online) ??
+    (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
+    memberDown(present, online) ??
+    unreachableNode(shard) ??
+    healthy
+  );
 }
 
 function groupWithoutMembers(shard: ShardObservation, present: readonly Answered[]): Diagnosis {

@@ -1,4 +1,4 @@
-import type { StorageNode } from '../core/model.ts';
+import type { ComputeNode, StorageNode } from '../core/model.ts';
 
 /**
  * What is the matter with a shard, and the one action that this state allows. The table in ARCHITECTURE.md lists the
@@ -14,6 +14,8 @@ export type ShardState =
   | 'primary_closed'
   /** The group has a primary that the catalog does not name yet. */
   | 'primary_moved'
+  /** A compute node sends its sessions to another server than the primary. */
+  | 'route_stale'
   /** No member of the group runs, and all of them answer. */
   | 'group_down'
   /** No member of the group runs, but not all of them answer: one of those may be running it. */
@@ -32,7 +34,8 @@ export type ShardAction =
   | { readonly kind: 'record_primary'; readonly node: StorageNode }
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
   | { readonly kind: 'join_group'; readonly node: StorageNode }
-  | { readonly kind: 'start_replica'; readonly node: StorageNode };
+  | { readonly kind: 'start_replica'; readonly node: StorageNode }
+  | { readonly kind: 'reroute'; readonly comp: ComputeNode; readonly primary: StorageNode };
 
 export interface Diagnosis {
   readonly state: ShardState;

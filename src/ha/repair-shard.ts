@@ -6,12 +6,16 @@ import { bootstrapGroup, joinGroup, leaveGroup, ownGroupState } from '../engines
 import { makeReadOnly, makeWritable } from '../engines/mysql/read-only.ts';
 import { requireAcknowledgements } from '../engines/mysql/semi-sync.ts';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { Credential } from '../catalog/credentials.ts';
 import type { ShardAction } from './diagnosis.ts';
 import type { ManagementAccount } from './observe-node.ts';
+import { reroute } from './routes.ts';
 
 export interface RepairContext {
   readonly shard: Shard;
   readonly account: ManagementAccount;
+  /** Every account of the cluster by its purpose. */
+  readonly accounts: ReadonlyMap<string, Credential>;
   readonly catalog: Catalog;
 }
 
@@ -24,6 +28,7 @@ export async function repairShard(
   action: ShardAction,
   signal: AbortSignal,
 ): Promise<void> {
+  if (action.kind === 'reroute') return reroute(context, action, signal);
   const { hostaddr, port } = action.node;
   const address = { hostaddr, port, ...context.account, statementTimeoutMs: joinTimeoutMs };
   switch (action.kind) {
@@ -36,6 +41,8 @@ export async function repairShard(
     case 'join_group':
       return withMysql(address, signal, async (session) => {
         if ((await ownGroupState(session)) === 'ERROR') await leaveGroup(session);
+        // A member that was expelled has shut its clients out (group_replication_exit_state_action).
+        await session.execute('SET GLOBAL offline_mode = OFF');
         await joinGroup(session);
       });
     case 'bootstrap_group':

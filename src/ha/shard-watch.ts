@@ -5,10 +5,11 @@ import { clusterScope } from '../catalog/credentials.ts';
 import { withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { ShardId } from '../core/ids.ts';
-import type { HostPort, Shard, StorageNode } from '../core/model.ts';
+import type { HostPort, Shard } from '../core/model.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observeNode } from './observe-node.ts';
+import { observeRoutes } from './routes.ts';
 import { repairShard } from './repair-shard.ts';
 import { sameAddress } from './shard-observation.ts';
 
@@ -33,7 +34,8 @@ const notServing: Diagnosis = { state: 'healthy', reason: 'no node serves yet or
 
 interface Watched {
   readonly shard: Shard;
-  nodes: readonly StorageNode[];
+  /** Of its storage nodes and of the cluster's compute nodes, as last read. */
+  addresses: readonly HostPort[];
   dueAt: number;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
@@ -64,14 +66,14 @@ export class ShardWatch {
   async stop(): Promise<void> {
     this.#abort.abort(new Error('the shard watch was stopped'));
     await this.#loop;
-    await Promise.allSettled([...this.#shards.values()].map(({ running }) => running));
+    await Promise.allSettled([...this.#shards.values()].flatMap(({ running }) => running ?? []));
   }
 
   /** Something happened to the instance at this address: look now. */
   suspect(at: HostPort): void {
     this.#refreshAt = 0;
     for (const watched of this.#shards.values()) {
-      if (watched.nodes.some((node) => sameAddress(node, at))) watched.suspected = true;
+      if (watched.addresses.some((address) => sameAddress(address, at))) watched.suspected = true;
     }
   }
 
@@ -126,7 +128,7 @@ export class ShardWatch {
       if (!this.#shards.has(shard.id)) {
         this.#shards.set(shard.id, {
           shard,
-          nodes: [],
+          addresses: [],
           dueAt: 0,
           suspected: false,
           running: null,
@@ -162,24 +164,29 @@ export class ShardWatch {
   async #observeAndRepair(watched: Watched, signal: AbortSignal): Promise<Diagnosis> {
     const { catalog } = this.#options;
     const { shard } = watched;
-    const { cluster, nodes, account } = await catalog.database.read(async (sql) => {
+    const { cluster, nodes, comps, accounts } = await catalog.database.read(async (sql) => {
       return {
         cluster: await catalog.clusters.find(sql, shard.clusterId),
         nodes: await catalog.storageNodes.list(sql, { shardId: shard.id }),
-        account: await catalog.credentials.find(sql, clusterScope(shard.clusterId), 'management'),
+        comps: await catalog.computeNodes.list(sql, { clusterId: shard.clusterId }),
+        accounts: await catalog.credentials.list(sql, clusterScope(shard.clusterId)),
       };
     }, signal);
-    watched.nodes = nodes;
+    watched.addresses = [...nodes, ...comps];
+    const account = accounts.get('management');
     // The jobs that make and delete a cluster look after their own nodes.
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
     if (cluster === undefined || account === undefined || serving.length === 0) return notServing;
-    const observations = await Promise.all(
-      serving.map((node) => observeNode(node, cluster.haMode, account, signal)),
-    );
     const { name, fullsyncLevel } = shard;
-    const diagnosis = diagnose({ name, haMode: cluster.haMode, fullsyncLevel, nodes: observations });
+    const diagnosis = diagnose({
+      name,
+      haMode: cluster.haMode,
+      fullsyncLevel,
+      nodes: await Promise.all(serving.map((node) => observeNode(node, cluster.haMode, account, signal))),
+      routes: await observeRoutes({ shard, comps, accounts }, signal),
+    });
     if (diagnosis.action !== null) {
-      await repairShard({ shard, account, catalog }, diagnosis.action, signal);
+      await repairShard({ shard, account, accounts, catalog }, diagnosis.action, signal);
     }
     return diagnosis;
   }

@@ -3,7 +3,7 @@ import { numberOf, textOf, type SqlSession } from '../sql.ts';
 import { quoteText } from './quote.ts';
 
 /** The replication channel of every rbr shard: compute nodes and consoles look for this name. */
-export const replicationChannel = 'kunlun_repl';
+const replicationChannel = 'kunlun_repl';
 
 export interface ReplicationAccount {
   readonly user: string;

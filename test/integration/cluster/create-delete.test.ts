@@ -385,7 +385,7 @@ describe('create_cluster and delete_cluster', () => {
       computer_iplists: only,
     });
     const cluster = await probe.cluster(clusterIdOf(job));
-    expect(job.attachment?.['warnings']).toEqual([expect.stringContaining(`share machine ${only[0] ?? ''}`)]);
+    expect(job.notes).toEqual([expect.stringContaining(`share machine ${only[0] ?? ''}`)]);
     const [shard] = cluster.shards;
     const hosts = [shard?.primary, ...(shard?.replicas ?? [])].map((node) => node?.hostaddr);
     expect(hosts).toEqual([only[0], only[0], only[0]]);

@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shutDownInstances } from '../../../src/agent/shut-down.ts';
 import type { HostPort, StorageNode } from '../../../src/core/model.ts';
+import { readStorageRoute } from '../../../src/engines/postgres/storage-servers.ts';
 import { textOf } from '../../../src/engines/sql.ts';
 import {
   CatalogProbe,
@@ -110,15 +111,21 @@ async function expectMgrRoles(): Promise<void> {
   }
 }
 
+/** The compute node reads from the shard, and goes to the recorded primary. */
 async function expectComputeServes(cluster: ProbedCluster): Promise<void> {
   const [comp] = cluster.comps;
   if (comp === undefined) throw new Error('no compute node');
-  const rows = await probe.onCompute(
+  const answer = await probe.onCompute(
     comp,
-    (session) => session.query('SELECT cluster_name FROM kluster.probe_shard_1'),
+    async (session) => ({
+      rows: await session.query('SELECT cluster_name FROM kluster.probe_shard_1'),
+      route: await readStorageRoute(session, 'shard_1'),
+    }),
     'compute_superuser',
   );
-  expect(rows).toEqual([{ cluster_name: cluster.name }]);
+  expect(answer.rows).toEqual([{ cluster_name: cluster.name }]);
+  const { hostaddr, port } = cluster.shards[0]?.primary ?? expect.fail('no shard');
+  expect(answer.route).toEqual({ hostaddr, port });
 }
 
 describe('rbr', () => {
@@ -156,6 +163,7 @@ describe('mgr', () => {
     await kill((await onlyShard(mgr)).primary);
     await eventually(expectMgrRoles, 60_000);
     expect(await writeAndCount(mgr)).toBe(before + 1);
+    await eventually(async () => expectComputeServes(await probe.cluster(mgr)));
   });
 
   it('the group is founded again after kill -9 of all members, with all data', async () => {

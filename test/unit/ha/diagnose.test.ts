@@ -1,6 +1,13 @@
 import { describe, expect, it } from 'vitest';
-import { clusterId, instanceId, machineId, shardId, storageNodeId } from '../../../src/core/ids.ts';
-import type { HaMode, StorageNode } from '../../../src/core/model.ts';
+import {
+  clusterId,
+  computeNodeId,
+  instanceId,
+  machineId,
+  shardId,
+  storageNodeId,
+} from '../../../src/core/ids.ts';
+import type { ComputeNode, HaMode, HostPort, StorageNode } from '../../../src/core/model.ts';
 import { diagnose } from '../../../src/ha/diagnose.ts';
 import type { ShardAction, ShardState } from '../../../src/ha/diagnosis.ts';
 import type { NodeAnswer, NodeObservation } from '../../../src/ha/shard-observation.ts';
@@ -67,10 +74,12 @@ type Case = readonly [
 
 function check(haMode: HaMode, fullsyncLevel: number, [, answers, state, action, on]: Case): void {
   const nodes = answers.map((answer, index) => seen(index + 1, answer));
-  const diagnosis = diagnose({ name: 'shard_1', haMode, fullsyncLevel, nodes });
+  const diagnosis = diagnose({ name: 'shard_1', haMode, fullsyncLevel, nodes, routes: [] });
   expect(diagnosis).toMatchObject({ state, reason: expect.stringMatching(/\S/) });
   expect(diagnosis.action?.kind ?? null).toBe(action);
-  expect(diagnosis.action?.node.id ?? null).toBe(on === undefined ? null : storageNodeId(on));
+  const target =
+    diagnosis.action === null || diagnosis.action.kind === 'reroute' ? null : diagnosis.action.node.id;
+  expect(target).toBe(on === undefined ? null : storageNodeId(on));
 }
 
 describe('no_rep', () => {
@@ -166,7 +175,7 @@ describe('rbr', () => {
 
   it('without a recorded primary nothing is done', () => {
     const nodes = [2, 3].map((index) => seen(index, replica));
-    const diagnosis = diagnose({ name: 'shard_1', haMode: 'rbr', fullsyncLevel: 1, nodes });
+    const diagnosis = diagnose({ name: 'shard_1', haMode: 'rbr', fullsyncLevel: 1, nodes, routes: [] });
     expect(diagnosis).toMatchObject({ state: 'primary_unreachable', action: null });
   });
 });
@@ -233,4 +242,56 @@ describe('mgr', () => {
       null,
     ],
   ])('%s', (row) => check('mgr', 0, row));
+});
+
+describe('routes of compute nodes', () => {
+  const comp: ComputeNode = {
+    id: computeNodeId(1),
+    clusterId: clusterId(1),
+    machineId: machineId(9),
+    instanceId: instanceId('cluster1-comp1'),
+    name: 'comp1',
+    hostaddr: '10.0.0.9',
+    port: 47_001,
+    status: 'active',
+  };
+  const routed = (haMode: HaMode, answers: readonly (NodeAnswer | null)[], route: HostPort | null) =>
+    diagnose({
+      name: 'shard_1',
+      haMode,
+      fullsyncLevel: 1,
+      nodes: answers.map((answer, index) => seen(index + 1, answer)),
+      routes: [{ comp, route }],
+    });
+
+  it.for<readonly [string, HostPort | null, ShardState]>([
+    ['to the primary', at(1), 'healthy'],
+    ['to another node', at(2), 'route_stale'],
+    ['to nobody', null, 'route_stale'],
+  ])('%s', ([, route, state]) => {
+    const diagnosis = routed('rbr', [primary, replica, replica], route);
+    expect(diagnosis).toMatchObject({
+      state,
+      action: state === 'healthy' ? null : { kind: 'reroute', comp },
+    });
+  });
+
+  it('are not changed while the primary does not serve', () => {
+    expect(routed('rbr', [null, replica, replica], at(2))).toMatchObject({
+      state: 'primary_unreachable',
+      action: null,
+    });
+    const closed = { ...primary, superReadOnly: true };
+    expect(routed('rbr', [closed, replica, replica], at(2))).toMatchObject({ state: 'primary_closed' });
+  });
+
+  it('follow the elected primary only when it is recorded', () => {
+    expect(routed('mgr', [null, member(2, 3), member(2, 3)], at(1))).toMatchObject({
+      state: 'primary_moved',
+    });
+    expect(routed('mgr', [member(1, 2, 3), member(1, 2, 3), member(1, 2, 3)], at(3))).toMatchObject({
+      state: 'route_stale',
+      action: { kind: 'reroute', primary: at(1) },
+    });
+  });
 });
