@@ -181,6 +181,14 @@ describe('rbr', () => {
 });
 
 describe('mgr', () => {
+  const alone = (index: number): NodeAnswer => ({
+    ...member(index, 3),
+    group: view(index, 3, 4).map((seenMember) =>
+      seenMember.primary ? seenMember : { ...seenMember, state: 'UNREACHABLE' },
+    ),
+  });
+  const cutOff = alone(1);
+  const cutOffSecond = alone(2);
   const recovering: NodeAnswer = { ...offline, groupState: 'RECOVERING' };
 
   it.for<Case>([
@@ -204,6 +212,14 @@ describe('mgr', () => {
       'record_primary',
       2,
     ],
+    [
+      'a former primary without majority still calls itself primary: the elected one counts',
+      [cutOff, member(2, 3), member(2, 3)],
+      'primary_moved',
+      'record_primary',
+      2,
+    ],
+    ['a primary without majority was not elected', [null, cutOffSecond, null], 'node_unreachable', null],
     ['a member is out of the group', [member(1, 3), offline, member(1, 3)], 'member_down', 'join_group', 2],
     [
       'a member is in error',
