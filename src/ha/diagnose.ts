@@ -152,7 +152,7 @@ function diagnoseGroup(shard: ShardObservation): Diagnosis {
   return (
     movedPrimary(online) ??
     (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
-    memberDown(present) ??
+    memberDown(present, online) ??
     unreachableNode(shard) ??
     healthy
   );
@@ -206,9 +206,20 @@ function movedPrimary(online: readonly Answered[]): Diagnosis | null {
   };
 }
 
-function memberDown(present: readonly Answered[]): Diagnosis | null {
+/**
+ * A member that was killed is back before the group has expelled its former self (5 s); joining then would hang until
+ * that, and hold up the recording of the new primary.
+ */
+function memberDown(present: readonly Answered[], online: readonly Answered[]): Diagnosis | null {
   const down = present.find(({ answer }) => answer.groupState === 'OFFLINE' || answer.groupState === 'ERROR');
   if (down === undefined) return null;
+  if (online.some(({ answer }) => answer.group.some((member) => sameAddress(member, down.node)))) {
+    return {
+      state: 'member_down',
+      reason: `${colonAddress(down.node)} is ${down.answer.groupState}, but its group has not expelled it yet`,
+      action: null,
+    };
+  }
   return {
     state: 'member_down',
     reason: `${colonAddress(down.node)} is ${down.answer.groupState} in its group: joining it again`,

@@ -18,7 +18,7 @@ export const deleteCluster = defineMission<Services>()({
   paras: deleteClusterParas,
   prepared: deleteClusterPrepared,
   example: { cluster_id: '1' },
-  doneText: 'delete cluster successfully',
+  doneText: 'OK',
   async admit(services, paras) {
     const found = await services.catalog.database.read(async (sql) => {
       const cluster = await findCluster(services, sql, paras);
