@@ -129,12 +129,11 @@ async function expectComputeServes(cluster: ProbedCluster): Promise<void> {
 }
 
 describe('rbr', () => {
-  it('the primary comes back as the primary after kill -9, with all data and its acknowledgements', async () => {
+  it('takes writes again after kill -9 of the primary, with all data and acknowledgements', async () => {
     const before = await writeAndCount(rbr);
     const { primary } = await onlyShard(rbr);
     await kill(primary);
     await eventually(expectRbrRoles);
-    expect((await onlyShard(rbr)).primary.id).toBe(primary.id);
     expect(await writeAndCount(rbr)).toBe(before + 1);
   });
 

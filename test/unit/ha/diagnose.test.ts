@@ -10,7 +10,7 @@ import {
 import type { ComputeNode, HaMode, HostPort, StorageNode } from '../../../src/core/model.ts';
 import { diagnose } from '../../../src/ha/diagnose.ts';
 import type { ShardAction, ShardState } from '../../../src/ha/diagnosis.ts';
-import type { NodeAnswer, NodeObservation } from '../../../src/ha/shard-observation.ts';
+import type { NodeAnswer, NodeObservation, ShardObservation } from '../../../src/ha/shard-observation.ts';
 
 const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
 
@@ -72,15 +72,34 @@ type Case = readonly [
   on?: number,
 ];
 
+function actedOn(action: ShardAction | null): number | null {
+  if (action === null) return null;
+  return action.kind === 'reroute' ? action.comp.id : action.node.id;
+}
+
 function check(haMode: HaMode, fullsyncLevel: number, [, answers, state, action, on]: Case): void {
   const nodes = answers.map((answer, index) => seen(index + 1, answer));
-  const diagnosis = diagnose({ name: 'shard_1', haMode, fullsyncLevel, nodes, routes: [] });
+  const diagnosis = diagnose({
+    name: 'shard_1',
+    haMode,
+    fullsyncLevel,
+    nodes,
+    primarySilentMs: answers[0] === null ? 1000 : 0,
+    routes: [],
+  });
   expect(diagnosis).toMatchObject({ state, reason: expect.stringMatching(/\S/) });
   expect(diagnosis.action?.kind ?? null).toBe(action);
-  const target =
-    diagnosis.action === null || diagnosis.action.kind === 'reroute' ? null : diagnosis.action.node.id;
-  expect(target).toBe(on === undefined ? null : storageNodeId(on));
+  expect(actedOn(diagnosis.action)).toBe(on === undefined ? null : storageNodeId(on));
 }
+
+const shard = {
+  name: 'shard_1',
+  haMode: 'rbr',
+  fullsyncLevel: 1,
+  nodes: [],
+  primarySilentMs: 0,
+  routes: [],
+} as const satisfies ShardObservation;
 
 describe('no_rep', () => {
   it.for<Case>([
@@ -107,7 +126,12 @@ describe('rbr', () => {
       'close',
       2,
     ],
-    ['the primary is silent: nothing is promoted', [null, replica, replica], 'primary_unreachable', null],
+    [
+      'the primary is silent for a moment: its agent may restart it',
+      [null, replica, replica],
+      'primary_unreachable',
+      null,
+    ],
     [
       'the primary is read-only',
       [{ ...primary, superReadOnly: true }, replica, replica],
@@ -128,12 +152,13 @@ describe('rbr', () => {
       'healthy',
       null,
     ],
-    ['a replica without channel', [primary, replica, plain], 'replica_astray', null],
+    ['a replica without channel', [primary, replica, plain], 'replica_astray', 'follow', 3],
     [
       'a replica of another server',
       [primary, { ...replica, channel: { ...following, source: at(3) } }, replica],
       'replica_astray',
-      null,
+      'follow',
+      2,
     ],
     [
       'replication stopped, as after a restart',
@@ -175,20 +200,77 @@ describe('rbr', () => {
 
   it('without a recorded primary nothing is done', () => {
     const nodes = [2, 3].map((index) => seen(index, replica));
-    const diagnosis = diagnose({ name: 'shard_1', haMode: 'rbr', fullsyncLevel: 1, nodes, routes: [] });
+    const diagnosis = diagnose({ ...shard, nodes });
     expect(diagnosis).toMatchObject({ state: 'primary_unreachable', action: null });
+  });
+
+  describe('a primary that is silent for long', () => {
+    const lost = { ...replica, channel: { ...following, receiverRunning: false } };
+    const silent = (nodes: readonly NodeObservation[], fullsyncLevel = 1, primarySilentMs = 60_000) =>
+      diagnose({ ...shard, nodes, fullsyncLevel, primarySilentMs });
+
+    it('is replaced when no replica receives from it and enough of them answer', () => {
+      expect(silent([seen(1, null), seen(2, lost), seen(3, lost)])).toMatchObject({
+        state: 'primary_lost',
+        action: { kind: 'fail_over', quorum: 2 },
+      });
+    });
+
+    it.for<readonly [string, readonly (NodeAnswer | null)[], number, number]>([
+      ['it has been silent for a moment only', [null, lost, lost], 1, 7000],
+      ['a replica still receives: only the manager is cut off', [null, replica, lost], 1, 60_000],
+      [
+        'one of two replicas answers, and any one may have the acknowledged write',
+        [null, lost, null],
+        1,
+        60_000,
+      ],
+      ['no replica answers', [null, null, null], 1, 60_000],
+    ])('is waited for when %s', ([, answers, level, silentMs]) => {
+      const nodes = answers.map((answer, index) => seen(index + 1, answer));
+      expect(silent(nodes, level, silentMs)).toMatchObject({ state: 'primary_unreachable', action: null });
+    });
+
+    it('needs fewer replicas the more of them acknowledge each commit', () => {
+      expect(silent([seen(1, null), seen(2, lost), seen(3, null)], 2)).toMatchObject({
+        state: 'primary_lost',
+        action: { quorum: 1 },
+      });
+    });
+  });
+
+  it('a former primary with transactions of its own does not follow', () => {
+    const errant = { ...plain, gtids: `${uuid}:1-11` };
+    const diagnosis = diagnose({ ...shard, nodes: [seen(1, primary), seen(2, errant), seen(3, replica)] });
+    expect(diagnosis).toMatchObject({ state: 'replica_errant', action: null });
+    expect(diagnosis.reason).toContain(`${uuid}:11`);
+  });
+
+  it('a compute node that goes elsewhere is re-routed', () => {
+    const comp: ComputeNode = {
+      id: computeNodeId(7),
+      clusterId: clusterId(1),
+      machineId: machineId(1),
+      instanceId: instanceId('cluster1-comp1'),
+      name: 'comp7',
+      hostaddr: '10.0.0.9',
+      port: 47_001,
+      status: 'active',
+    };
+    const nodes = [seen(1, primary), seen(2, replica), seen(3, replica)];
+    const routed = (route: HostPort | null) => diagnose({ ...shard, nodes, routes: [{ comp, route }] });
+    expect(routed(at(1)).state).toBe('healthy');
+    expect(routed(at(2))).toMatchObject({ state: 'route_stale', action: { kind: 'reroute' } });
+    expect(routed(null)).toMatchObject({ state: 'route_stale', action: { kind: 'reroute' } });
   });
 });
 
 describe('mgr', () => {
-  const alone = (index: number): NodeAnswer => ({
+  /** Leads only itself: the group that it knows is out of its reach. */
+  const cutOff = (index: number): NodeAnswer => ({
     ...member(index, 3),
-    group: view(index, 3, 4).map((seenMember) =>
-      seenMember.primary ? seenMember : { ...seenMember, state: 'UNREACHABLE' },
-    ),
+    group: view(index, 3, 4).map((other) => (other.primary ? other : { ...other, state: 'UNREACHABLE' })),
   });
-  const cutOff = alone(1);
-  const cutOffSecond = alone(2);
   const recovering: NodeAnswer = { ...offline, groupState: 'RECOVERING' };
 
   it.for<Case>([
@@ -214,12 +296,12 @@ describe('mgr', () => {
     ],
     [
       'a former primary without majority still calls itself primary: the elected one counts',
-      [cutOff, member(2, 3), member(2, 3)],
+      [cutOff(1), member(2, 3), member(2, 3)],
       'primary_moved',
       'record_primary',
       2,
     ],
-    ['a primary without majority was not elected', [null, cutOffSecond, null], 'node_unreachable', null],
+    ['a primary without majority was not elected', [null, cutOff(2), null], 'node_unreachable', null],
     ['a member is out of the group', [member(1, 3), offline, member(1, 3)], 'member_down', 'join_group', 2],
     [
       'a member is in error',
@@ -258,56 +340,4 @@ describe('mgr', () => {
       null,
     ],
   ])('%s', (row) => check('mgr', 0, row));
-});
-
-describe('routes of compute nodes', () => {
-  const comp: ComputeNode = {
-    id: computeNodeId(1),
-    clusterId: clusterId(1),
-    machineId: machineId(9),
-    instanceId: instanceId('cluster1-comp1'),
-    name: 'comp1',
-    hostaddr: '10.0.0.9',
-    port: 47_001,
-    status: 'active',
-  };
-  const routed = (haMode: HaMode, answers: readonly (NodeAnswer | null)[], route: HostPort | null) =>
-    diagnose({
-      name: 'shard_1',
-      haMode,
-      fullsyncLevel: 1,
-      nodes: answers.map((answer, index) => seen(index + 1, answer)),
-      routes: [{ comp, route }],
-    });
-
-  it.for<readonly [string, HostPort | null, ShardState]>([
-    ['to the primary', at(1), 'healthy'],
-    ['to another node', at(2), 'route_stale'],
-    ['to nobody', null, 'route_stale'],
-  ])('%s', ([, route, state]) => {
-    const diagnosis = routed('rbr', [primary, replica, replica], route);
-    expect(diagnosis).toMatchObject({
-      state,
-      action: state === 'healthy' ? null : { kind: 'reroute', comp },
-    });
-  });
-
-  it('are not changed while the primary does not serve', () => {
-    expect(routed('rbr', [null, replica, replica], at(2))).toMatchObject({
-      state: 'primary_unreachable',
-      action: null,
-    });
-    const closed = { ...primary, superReadOnly: true };
-    expect(routed('rbr', [closed, replica, replica], at(2))).toMatchObject({ state: 'primary_closed' });
-  });
-
-  it('follow the elected primary only when it is recorded', () => {
-    expect(routed('mgr', [null, member(2, 3), member(2, 3)], at(1))).toMatchObject({
-      state: 'primary_moved',
-    });
-    expect(routed('mgr', [member(1, 2, 3), member(1, 2, 3), member(1, 2, 3)], at(3))).toMatchObject({
-      state: 'route_stale',
-      action: { kind: 'reroute', primary: at(1) },
-    });
-  });
 });
