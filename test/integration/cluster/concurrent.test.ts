@@ -31,18 +31,25 @@ const on = ({ hostaddr }: TestMachine) => ({
   computer_iplists: [hostaddr],
 });
 
-const clusterOf = (job: JobJson): string => String(job.attachment?.['cluster_id']);
+function named({ attachment }: JobJson, key: string): string {
+  const value = attachment?.[key];
+  return typeof value === 'string' ? value : '';
+}
+
+const clusterOf = (job: JobJson): string => named(job, 'cluster_id');
 
 /** A create_cluster job whose cluster can be seen in the catalog and is far from complete. */
-async function beingMade(): Promise<{ readonly id: number; readonly cluster: string; readonly name: string }> {
+async function beingMade(): Promise<{
+  readonly id: number;
+  readonly cluster: string;
+  readonly name: string;
+}> {
   const id = await installation.submit('create_cluster', on(roomy));
   for (;;) {
     const job = await installation.client.job(id);
     if (job.phase === 'ended') throw new Error('the job was too fast for this test');
-    const { attachment } = job;
     const cluster = clusterOf(job);
-    if (attachment !== null && cluster !== '')
-      return { id, cluster, name: String(attachment['cluster_name']) };
+    if (cluster !== '') return { id, cluster, name: named(job, 'cluster_name') };
     await new Promise((resolve) => setTimeout(resolve, 10));
   }
 }
