@@ -20,7 +20,7 @@ export interface StorageServer {
 const probeSchema = 'kluster';
 
 /** The table that every shard carries about itself; existing tools look for this name. */
-export const shardIdentityTable = { database: 'kunlun_sysdb', table: 'cluster_info' } as const;
+const shardIdentityTable = { database: 'kunlun_sysdb', table: 'cluster_info' } as const;
 
 /** Makes or updates the server, its credentials and its probe table. `applicationRole` may make tables on it. */
 export async function defineStorageServer(

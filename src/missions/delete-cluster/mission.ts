@@ -18,7 +18,7 @@ export const deleteCluster = defineMission<Services>()({
   paras: deleteClusterParas,
   prepared: deleteClusterPrepared,
   example: { cluster_id: '1' },
-  doneText: 'delete cluster successfully',
+  doneText: 'OK',
   async admit(services, paras) {
     const found = await services.catalog.database.read(async (sql) => {
       const cluster = await findCluster(services, sql, paras);
@@ -40,7 +40,9 @@ async function inTheMaking(
   cluster: Cluster,
   { cluster_id: id, cluster_name: name }: DeleteClusterParas,
 ): Promise<Violation | undefined> {
-  const maker = (await clustersInTheMaking(sql)).find(({ prepared }) => prepared.clusterName === cluster.name);
+  const maker = (await clustersInTheMaking(sql)).find(
+    ({ prepared }) => prepared.clusterName === cluster.name,
+  );
   if (maker === undefined) return undefined;
   return {
     field: id === undefined ? 'paras.cluster_name' : 'paras.cluster_id',
