@@ -1,8 +1,7 @@
 import { createServer, type Server } from 'node:http';
-import { setTimeout as sleep } from 'node:timers/promises';
 import { setFlagsFromString } from 'node:v8';
 import { runInNewContext } from 'node:vm';
-import { afterEach, expect, test } from 'vitest';
+import { afterEach, expect, test, vi } from 'vitest';
 import { AgentClient } from '../../../src/client/agent.ts';
 import { ManagerClient } from '../../../src/client/manager.ts';
 
@@ -43,9 +42,8 @@ async function abortUnderWay(follow: (signal: AbortSignal) => AsyncIterable<unkn
   const following = (async () => {
     for await (const _ of follow(abort.signal)) seen += 1;
   })();
-  const untilSeen = async (count: number): Promise<void> => {
-    while (seen < count) await sleep(10);
-  };
+  const untilSeen = (count: number): Promise<void> =>
+    vi.waitFor(() => expect(seen).toBeGreaterThanOrEqual(count), { timeout: 8000, interval: 10 });
   await untilSeen(1);
   collectGarbage();
   await untilSeen(seen + 2);
