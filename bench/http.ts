@@ -2,13 +2,16 @@ import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
 import type { CpuReading, LoadOrder, LoadResult, ServerReady } from './http/protocol.ts';
+import type { BenchOptions } from './options.ts';
+import { median } from './support/statistics.ts';
 
 /**
  * Requests per second and latency of get_status and of job submission, against a bare Fastify route that answers a
  * constant of the same size. Rounds are interleaved, so that whatever else the machine does hits all of them.
  */
-const rounds = 15;
+const defaultRounds = 15;
 const roundMs = 500;
+const quickRoundMs = 50;
 const connections = 16;
 
 interface Round extends LoadResult {
@@ -32,10 +35,6 @@ async function ask<Reply>(child: ChildProcess, message?: string | LoadOrder): Pr
   }
 }
 
-function median(values: readonly number[]): number {
-  return values.toSorted((one, other) => one - other)[Math.floor(values.length / 2)] ?? Number.NaN;
-}
-
 const rate = ({ requests, seconds }: LoadResult): number => requests / seconds;
 
 function summary(measured: readonly Round[]) {
@@ -50,7 +49,10 @@ function summary(measured: readonly Round[]) {
   };
 }
 
-function ordersFor(ready: ServerReady): Readonly<Record<'constant' | 'get_status' | 'submit', LoadOrder>> {
+function ordersFor(
+  ready: ServerReady,
+  milliseconds: number,
+): Readonly<Record<'constant' | 'get_status' | 'submit', LoadOrder>> {
   const getStatus = JSON.stringify({
     version: '1.0',
     job_id: String(ready.jobId),
@@ -66,7 +68,7 @@ function ordersFor(ready: ServerReady): Readonly<Record<'constant' | 'get_status
     user_name: 'bench',
     paras: { shards: '1' },
   });
-  const common = { connections, milliseconds: roundMs };
+  const common = { connections, milliseconds };
   const path = '/HttpService/Emit';
   return {
     constant: {
@@ -81,12 +83,13 @@ function ordersFor(ready: ServerReady): Readonly<Record<'constant' | 'get_status
   };
 }
 
-export async function benchHttp(): Promise<void> {
+export async function benchHttp(options: BenchOptions): Promise<void> {
+  const rounds = options.rounds ?? defaultRounds;
   const here = import.meta.dirname;
   const server = fork(join(here, 'http', 'server.js'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   const load = fork(join(here, 'http', 'load.js'), { stdio: ['ignore', 'inherit', 'inherit', 'ipc'] });
   try {
-    const orders = ordersFor(await ask<ServerReady>(server));
+    const orders = ordersFor(await ask<ServerReady>(server), options.quick ? quickRoundMs : roundMs);
     const results = { constant: [], get_status: [], submit: [] } as Record<keyof typeof orders, Round[]>;
     const names = Object.keys(orders) as (keyof typeof orders)[];
     // The first round only warms up.
@@ -99,7 +102,7 @@ export async function benchHttp(): Promise<void> {
         if (round > 0) results[name].push({ ...result, cpuMicrosPerRequest });
       }
     }
-    report(results);
+    report(results, rounds);
   } finally {
     load.kill();
     server.send('close');
@@ -107,7 +110,10 @@ export async function benchHttp(): Promise<void> {
   }
 }
 
-function report(results: Readonly<Record<'constant' | 'get_status' | 'submit', readonly Round[]>>): void {
+function report(
+  results: Readonly<Record<'constant' | 'get_status' | 'submit', readonly Round[]>>,
+  rounds: number,
+): void {
   const figures = {
     constant: summary(results.constant),
     get_status: summary(results.get_status),

@@ -1,13 +1,49 @@
-/** `npm run bench -- <name>…`: runs the benchmarks named, or tells which there are. */
-const benches: Readonly<Record<string, () => Promise<void>>> = {
-  http: async () => (await import('./http.ts')).benchHttp(),
+import { parseArgs } from 'node:util';
+import type { BenchOptions } from './options.ts';
+
+/** `npm run bench -- <name>… [--rounds <number>] [--quick]`: runs the benchmarks named, or tells which there are. */
+const benches: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
+  http: async (options) => (await import('./http.ts')).benchHttp(options),
+  cluster: async (options) => (await import('./cluster.ts')).benchCluster(options),
+  idle: async (options) => (await import('./idle.ts')).benchIdle(options),
 };
 
-const names = process.argv.slice(2);
-const unknown = names.filter((name) => !Object.hasOwn(benches, name));
-if (names.length === 0 || unknown.length > 0) {
-  console.error(`usage: npm run bench -- ${Object.keys(benches).join(' | ')}`);
+interface Order {
+  readonly names: readonly string[];
+  readonly options: BenchOptions;
+}
+
+/** Throws a TypeError that says what cannot be understood. */
+function orderOf(args: readonly string[]): Order {
+  const { values, positionals: names } = parseArgs({
+    args: [...args],
+    allowPositionals: true,
+    options: { rounds: { type: 'string' }, quick: { type: 'boolean', default: false } },
+  });
+  const unknown = names.filter((name) => !Object.hasOwn(benches, name));
+  if (names.length === 0) throw new TypeError('which benchmark?');
+  if (unknown.length > 0) throw new TypeError(`there is no benchmark ${unknown.join(', ')}`);
+  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
+  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
+    throw new TypeError(`--rounds ${String(values.rounds)} is not a positive whole number`);
+  }
+  return { names, options: { rounds, quick: values.quick } };
+}
+
+function readOrder(): Order | undefined {
+  try {
+    return orderOf(process.argv.slice(2));
+  } catch (error) {
+    if (!(error instanceof TypeError)) throw error;
+    console.error(error.message);
+    return undefined;
+  }
+}
+
+const order = readOrder();
+if (order === undefined) {
+  console.error(`usage: npm run bench -- ${Object.keys(benches).join(' | ')} [--rounds <number>] [--quick]`);
   process.exitCode = 2;
 } else {
-  for (const name of names) await benches[name]?.();
+  for (const name of order.names) await benches[name]?.(order.options);
 }

@@ -10,6 +10,8 @@ export type ShardState =
   | 'second_writer'
   /** The recorded primary does not answer. */
   | 'primary_unreachable'
+  /** It has been silent for long, no replica receives from it, and enough replicas answer to prove a successor. */
+  | 'primary_lost'
   /** The recorded primary came back read-only, as every server starts. */
   | 'primary_closed'
   /** The group has a primary that the catalog does not name yet. */
@@ -24,6 +26,8 @@ export type ShardState =
   | 'replica_stopped'
   /** A replica follows another server than the recorded primary, or none. */
   | 'replica_astray'
+  /** A replica has transactions that the primary lacks: it must not replicate before somebody has looked at them. */
+  | 'replica_errant'
   /** Replication of a replica has stopped with an error. */
   | 'replica_broken'
   | 'node_unreachable';
@@ -35,6 +39,14 @@ export type ShardAction =
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
   | { readonly kind: 'join_group'; readonly node: StorageNode }
   | { readonly kind: 'start_replica'; readonly node: StorageNode }
+  | { readonly kind: 'follow'; readonly node: StorageNode; readonly primary: StorageNode }
+  | {
+      readonly kind: 'fail_over';
+      readonly node: StorageNode;
+      readonly replicas: readonly StorageNode[];
+      /** Replicas that must take part in the proof: one of them has every acknowledged transaction. */
+      readonly quorum: number;
+    }
   | { readonly kind: 'reroute'; readonly comp: ComputeNode; readonly primary: StorageNode };
 
 export interface Diagnosis {

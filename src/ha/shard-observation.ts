@@ -37,6 +37,8 @@ export interface ShardObservation {
   readonly haMode: HaMode;
   readonly fullsyncLevel: number;
   readonly nodes: readonly NodeObservation[];
+  /** Milliseconds for which the recorded primary has not answered any look; 0 when it answered this one. */
+  readonly primarySilentMs: number;
   readonly routes: readonly RouteObservation[];
 }
 

@@ -11,7 +11,7 @@ import type { Diagnosis } from './diagnosis.ts';
 import { observeNode } from './observe-node.ts';
 import { observeRoutes } from './routes.ts';
 import { repairShard } from './repair-shard.ts';
-import { sameAddress } from './shard-observation.ts';
+import { sameAddress, type NodeObservation } from './shard-observation.ts';
 
 export interface ShardWatchOptions {
   readonly catalog: Catalog;
@@ -37,6 +37,8 @@ interface Watched {
   /** Of its storage nodes and of the cluster's compute nodes, as last read. */
   addresses: readonly HostPort[];
   dueAt: number;
+  /** When the recorded primary was first found silent; null while it answers. */
+  primarySilentSince: number | null;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -130,6 +132,7 @@ export class ShardWatch {
           shard,
           addresses: [],
           dueAt: 0,
+          primarySilentSince: null,
           suspected: false,
           running: null,
           diagnosis: null,
@@ -149,7 +152,7 @@ export class ShardWatch {
         logger.info({ shard: shard.name, cluster: shard.clusterId, ...diagnosis }, diagnosis.reason);
       }
       watched.diagnosis = diagnosis;
-      watched.dueAt = Date.now() + (diagnosis.state === 'healthy' ? healthyIntervalMs : watchfulIntervalMs);
+      watched.dueAt = Date.now() + intervalAfter(diagnosis);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof KlusterError && error.kind === 'stale_epoch') this.#options.onLostOffice(error);
@@ -178,11 +181,15 @@ export class ShardWatch {
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
     if (cluster === undefined || account === undefined || serving.length === 0) return notServing;
     const { name, fullsyncLevel } = shard;
+    const observed = await Promise.all(
+      serving.map((node) => observeNode(node, cluster.haMode, account, signal)),
+    );
     const diagnosis = diagnose({
       name,
       haMode: cluster.haMode,
       fullsyncLevel,
-      nodes: await Promise.all(serving.map((node) => observeNode(node, cluster.haMode, account, signal))),
+      nodes: observed,
+      primarySilentMs: primarySilence(watched, observed),
       routes: await observeRoutes({ shard, comps, accounts }, signal),
     });
     if (diagnosis.action !== null) {
@@ -190,4 +197,21 @@ export class ShardWatch {
     }
     return diagnosis;
   }
+}
+
+/** After an action comes the next one: a failover is a row of them. */
+function intervalAfter(diagnosis: Diagnosis): number {
+  if (diagnosis.state === 'healthy') return healthyIntervalMs;
+  return diagnosis.action === null ? watchfulIntervalMs : 0;
+}
+
+/** How long the recorded primary has been silent; remembers when that began. */
+function primarySilence(watched: Watched, nodes: readonly NodeObservation[]): number {
+  const primary = nodes.find(({ node }) => node.memberState === 'source');
+  if (primary === undefined || primary.answer !== null) {
+    watched.primarySilentSince = null;
+    return 0;
+  }
+  watched.primarySilentSince ??= Date.now();
+  return Date.now() - watched.primarySilentSince;
 }

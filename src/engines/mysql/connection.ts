@@ -1,5 +1,4 @@
 import { connect } from 'node:net';
-import { createConnection, type ConnectionOptions } from 'mysql2';
 import type { Connection, QueryResult, RowDataPacket } from 'mysql2/promise';
 import { bounded } from '../bounded.ts';
 import { deadlineError, sqlError } from '../sql-error.ts';
@@ -13,6 +12,7 @@ import {
   type SqlSession,
   type StatementOptions,
 } from '../sql.ts';
+import { logIn } from './log-in.ts';
 
 /** An open connection; whoever opened it closes it. */
 export interface MysqlLink {
@@ -118,7 +118,7 @@ export async function openMysql(address: SqlAddress, signal: AbortSignal): Promi
       deadlineError: () => deadlineError(server, 'connect', connectTimeoutMs),
     },
     () =>
-      connected({
+      logIn({
         stream: () => socket,
         host: hostaddr,
         port,
@@ -140,20 +140,6 @@ export async function openMysql(address: SqlAddress, signal: AbortSignal): Promi
   // A connection that breaks between statements says so here; the next statement fails with the same cause.
   connection.on('error', cut);
   return { connection, cut, isOpen: () => !socket.destroyed };
-}
-
-/**
- * Not the driver's own promise: that one listens for one error only, and a server that dies during the handshake causes
- * several. An error event that nobody listens for ends the process.
- */
-function connected(options: ConnectionOptions): Promise<Connection> {
-  const core = createConnection(options);
-  return new Promise((resolve, reject) => {
-    core.on('error', reject);
-    core.once('connect', () => {
-      resolve(core.promise());
-    });
-  });
 }
 
 /** Says goodbye (COM_QUIT) so that the server does not count an aborted client, and waits for nothing. */

@@ -1,0 +1,7 @@
+/** What a benchmark is told on the command line. */
+export interface BenchOptions {
+  /** Absent: as many as the benchmark needs for a steady median. */
+  readonly rounds: number | undefined;
+  /** A fraction of the work, to see that the benchmark runs; its figures mean nothing. */
+  readonly quick: boolean;
+}

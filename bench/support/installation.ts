@@ -1,0 +1,103 @@
+import { copyFile, mkdir, symlink } from 'node:fs/promises';
+import { join } from 'node:path';
+import { ManagerClient } from '../../src/client/manager.ts';
+import type { JobJson } from '../../src/core/rest-types.ts';
+import { ensureHome, homeAt } from '../../src/manager/home.ts';
+import { managerUrl, writeHomeConfig, type HomeConfig } from '../../src/manager/home-config.ts';
+import { installationSecret } from '../../src/manager/secrets.ts';
+import { startKluster } from './kluster-program.ts';
+
+const agentPort = 35_002;
+const portsOfMachine = 60;
+
+/** A job that has ended, and how long its caller waited for that. */
+export interface TimedJob {
+  readonly job: JobJson;
+  /** Milliseconds from before the request to after the event of the end. */
+  readonly wallMs: number;
+}
+
+/**
+ * An installation as operators have it: the manager and the agent of each machine are processes of their own, each with a
+ * home of its own. The machines are loopback addresses.
+ */
+export class BenchInstallation {
+  readonly #client: ManagerClient;
+
+  private constructor(client: ManagerClient) {
+    this.#client = client;
+  }
+
+  /** Starts everything and registers every machine for storage and compute nodes. Its files are below `directory`. */
+  static async start(
+    directory: string,
+    at: { readonly manager: string; readonly machines: readonly string[] },
+  ): Promise<BenchInstallation> {
+    const home = homeAt(join(directory, 'm'));
+    await ensureHome(home);
+    await installationSecret(home);
+    const config: HomeConfig = {
+      bind: at.manager,
+      port: 35_001,
+      agentPort,
+      hostaddr: at.manager,
+      tokens: [],
+    };
+    await writeHomeConfig(home, config);
+    const templates = join(home.agentDirectory, 'templates');
+    await mkdir(templates);
+    const url = managerUrl(config);
+    await startKluster(['manager', '--home', home.directory], {
+      healthUrl: `${url}/healthz`,
+      logFile: home.managerLog,
+    });
+    const installation = new BenchInstallation(new ManagerClient({ url }));
+    for (const [index, hostaddr] of at.machines.entries()) {
+      const agentHome = homeAt(join(directory, `a${String(index + 1)}`));
+      await ensureHome(agentHome);
+      await copyFile(home.secretFile, agentHome.secretFile);
+      // One host needs its templates only once, however many machines it plays.
+      await symlink(templates, join(agentHome.agentDirectory, 'templates'));
+      await startKluster(['agent', '--home', agentHome.directory, '--hostaddr', hostaddr, '--manager', url], {
+        healthUrl: `http://${hostaddr}:${String(agentPort)}/v1/health`,
+        logFile: agentHome.agentLog,
+      });
+      await installation.#register(hostaddr, index, agentHome.dataDirectory);
+    }
+    return installation;
+  }
+
+  async #register(hostaddr: string, index: number, data: string): Promise<void> {
+    for (const [machineType, firstPort] of [
+      ['storage', 57_000],
+      ['computer', 47_000],
+    ] as const) {
+      // Group replication binds its port on every address of the host, so its machines may not share ports.
+      const first = firstPort + index * portsOfMachine;
+      await this.run('create_machine', {
+        hostaddr,
+        machine_type: machineType,
+        port_range: `${String(first)}-${String(first + portsOfMachine - 1)}`,
+        rack_id: '1',
+        datadir: data,
+        logdir: data,
+        wal_log_dir: data,
+        comp_datadir: data,
+        total_mem: '16384',
+        total_cpu_cores: '8',
+      });
+    }
+  }
+
+  /** Submits a job and follows it to its end; throws unless that is done. */
+  async run(jobType: string, paras: Readonly<Record<string, string>>): Promise<TimedJob> {
+    const start = performance.now();
+    const reply = await this.#client.submit({ job_type: jobType, paras, user_name: 'bench' });
+    if (!('job_id' in reply)) throw new Error(`${jobType} is not a job`);
+    for await (const event of this.#client.watch(reply.job_id)) if (event.type === 'end') break;
+    const wallMs = performance.now() - start;
+    const job = await this.#client.job(reply.job_id);
+    if (job.status !== 'done') throw new Error(`${jobType} ended ${job.status}: ${job.error?.message ?? ''}`);
+    return { job, wallMs };
+  }
+}
