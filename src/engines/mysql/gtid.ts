@@ -21,3 +21,8 @@ export async function receivedGtids(session: SqlSession): Promise<string> {
   );
   return rows.map((row) => textOf(row, 'value')).join(',');
 }
+
+export async function serverUuid(session: SqlSession): Promise<string> {
+  const [row] = await session.rows('SELECT @@GLOBAL.server_uuid AS value');
+  return row === undefined ? '' : textOf(row, 'value');
+}
