@@ -40,7 +40,9 @@ async function inTheMaking(
   cluster: Cluster,
   { cluster_id: id, cluster_name: name }: DeleteClusterParas,
 ): Promise<Violation | undefined> {
-  const maker = (await clustersInTheMaking(sql)).find(({ prepared }) => prepared.clusterName === cluster.name);
+  const maker = (await clustersInTheMaking(sql)).find(
+    ({ prepared }) => prepared.clusterName === cluster.name,
+  );
   if (maker === undefined) return undefined;
   return {
     field: id === undefined ? 'paras.cluster_name' : 'paras.cluster_id',

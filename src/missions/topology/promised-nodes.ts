@@ -40,24 +40,20 @@ function placedNodes({ prepared }: ClusterInTheMaking): readonly PlacedNode[] {
   const { shards, comps, memoryMb } = prepared;
   return [
     ...shards.flatMap(({ nodes }, shard) =>
-      nodes.map(
-        ({ hostaddr }, node): PlacedNode => ({
-          hostaddr,
-          machineType: 'storage',
-          memoryMb: memoryMb.storage,
-          isPrimary: node === 0,
-          instanceOf: (cluster) => storageInstance(cluster, shard + 1, node + 1),
-        }),
-      ),
-    ),
-    ...comps.map(
-      ({ hostaddr }, index): PlacedNode => ({
+      nodes.map(({ hostaddr }, node): PlacedNode => ({
         hostaddr,
-        machineType: 'computer',
-        memoryMb: memoryMb.compute,
-        isPrimary: false,
-        instanceOf: (cluster) => computeInstance(cluster, index + 1),
-      }),
+        machineType: 'storage',
+        memoryMb: memoryMb.storage,
+        isPrimary: node === 0,
+        instanceOf: (cluster) => storageInstance(cluster, shard + 1, node + 1),
+      })),
     ),
+    ...comps.map(({ hostaddr }, index): PlacedNode => ({
+      hostaddr,
+      machineType: 'computer',
+      memoryMb: memoryMb.compute,
+      isPrimary: false,
+      instanceOf: (cluster) => computeInstance(cluster, index + 1),
+    })),
   ];
 }

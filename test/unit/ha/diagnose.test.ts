@@ -1,9 +1,16 @@
 import { describe, expect, it } from 'vitest';
-import { clusterId, instanceId, machineId, shardId, storageNodeId } from '../../../src/core/ids.ts';
-import type { HaMode, StorageNode } from '../../../src/core/model.ts';
+import {
+  clusterId,
+  computeNodeId,
+  instanceId,
+  machineId,
+  shardId,
+  storageNodeId,
+} from '../../../src/core/ids.ts';
+import type { ComputeNode, HaMode, HostPort, StorageNode } from '../../../src/core/model.ts';
 import { diagnose } from '../../../src/ha/diagnose.ts';
 import type { ShardAction, ShardState } from '../../../src/ha/diagnosis.ts';
-import type { NodeAnswer, NodeObservation } from '../../../src/ha/shard-observation.ts';
+import type { NodeAnswer, NodeObservation, ShardObservation } from '../../../src/ha/shard-observation.ts';
 
 const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
 
@@ -65,13 +72,34 @@ type Case = readonly [
   on?: number,
 ];
 
+function actedOn(action: ShardAction | null): number | null {
+  if (action === null) return null;
+  return action.kind === 'reroute' ? action.comp.id : action.node.id;
+}
+
 function check(haMode: HaMode, fullsyncLevel: number, [, answers, state, action, on]: Case): void {
   const nodes = answers.map((answer, index) => seen(index + 1, answer));
-  const diagnosis = diagnose({ name: 'shard_1', haMode, fullsyncLevel, nodes });
+  const diagnosis = diagnose({
+    name: 'shard_1',
+    haMode,
+    fullsyncLevel,
+    nodes,
+    primarySilentMs: answers[0] === null ? 1000 : 0,
+    routes: [],
+  });
   expect(diagnosis).toMatchObject({ state, reason: expect.stringMatching(/\S/) });
   expect(diagnosis.action?.kind ?? null).toBe(action);
-  expect(diagnosis.action?.node.id ?? null).toBe(on === undefined ? null : storageNodeId(on));
+  expect(actedOn(diagnosis.action)).toBe(on === undefined ? null : storageNodeId(on));
 }
+
+const shard = {
+  name: 'shard_1',
+  haMode: 'rbr',
+  fullsyncLevel: 1,
+  nodes: [],
+  primarySilentMs: 0,
+  routes: [],
+} as const satisfies ShardObservation;
 
 describe('no_rep', () => {
   it.for<Case>([
@@ -98,7 +126,12 @@ describe('rbr', () => {
       'close',
       2,
     ],
-    ['the primary is silent: nothing is promoted', [null, replica, replica], 'primary_unreachable', null],
+    [
+      'the primary is silent for a moment: its agent may restart it',
+      [null, replica, replica],
+      'primary_unreachable',
+      null,
+    ],
     [
       'the primary is read-only',
       [{ ...primary, superReadOnly: true }, replica, replica],
@@ -119,12 +152,13 @@ describe('rbr', () => {
       'healthy',
       null,
     ],
-    ['a replica without channel', [primary, replica, plain], 'replica_astray', null],
+    ['a replica without channel', [primary, replica, plain], 'replica_astray', 'follow', 3],
     [
       'a replica of another server',
       [primary, { ...replica, channel: { ...following, source: at(3) } }, replica],
       'replica_astray',
-      null,
+      'follow',
+      2,
     ],
     [
       'replication stopped, as after a restart',
@@ -166,8 +200,68 @@ describe('rbr', () => {
 
   it('without a recorded primary nothing is done', () => {
     const nodes = [2, 3].map((index) => seen(index, replica));
-    const diagnosis = diagnose({ name: 'shard_1', haMode: 'rbr', fullsyncLevel: 1, nodes });
+    const diagnosis = diagnose({ ...shard, nodes });
     expect(diagnosis).toMatchObject({ state: 'primary_unreachable', action: null });
+  });
+
+  describe('a primary that is silent for long', () => {
+    const lost = { ...replica, channel: { ...following, receiverRunning: false } };
+    const silent = (nodes: readonly NodeObservation[], fullsyncLevel = 1, primarySilentMs = 60_000) =>
+      diagnose({ ...shard, nodes, fullsyncLevel, primarySilentMs });
+
+    it('is replaced when no replica receives from it and enough of them answer', () => {
+      expect(silent([seen(1, null), seen(2, lost), seen(3, lost)])).toMatchObject({
+        state: 'primary_lost',
+        action: { kind: 'fail_over', quorum: 2 },
+      });
+    });
+
+    it.for<readonly [string, readonly (NodeAnswer | null)[], number, number]>([
+      ['it has been silent for a moment only', [null, lost, lost], 1, 7000],
+      ['a replica still receives: only the manager is cut off', [null, replica, lost], 1, 60_000],
+      [
+        'one of two replicas answers, and any one may have the acknowledged write',
+        [null, lost, null],
+        1,
+        60_000,
+      ],
+      ['no replica answers', [null, null, null], 1, 60_000],
+    ])('is waited for when %s', ([, answers, level, silentMs]) => {
+      const nodes = answers.map((answer, index) => seen(index + 1, answer));
+      expect(silent(nodes, level, silentMs)).toMatchObject({ state: 'primary_unreachable', action: null });
+    });
+
+    it('needs fewer replicas the more of them acknowledge each commit', () => {
+      expect(silent([seen(1, null), seen(2, lost), seen(3, null)], 2)).toMatchObject({
+        state: 'primary_lost',
+        action: { quorum: 1 },
+      });
+    });
+  });
+
+  it('a former primary with transactions of its own does not follow', () => {
+    const errant = { ...plain, gtids: `${uuid}:1-11` };
+    const diagnosis = diagnose({ ...shard, nodes: [seen(1, primary), seen(2, errant), seen(3, replica)] });
+    expect(diagnosis).toMatchObject({ state: 'replica_errant', action: null });
+    expect(diagnosis.reason).toContain(`${uuid}:11`);
+  });
+
+  it('a compute node that goes elsewhere is re-routed', () => {
+    const comp: ComputeNode = {
+      id: computeNodeId(7),
+      clusterId: clusterId(1),
+      machineId: machineId(1),
+      instanceId: instanceId('cluster1-comp1'),
+      name: 'comp7',
+      hostaddr: '10.0.0.9',
+      port: 47_001,
+      status: 'active',
+    };
+    const nodes = [seen(1, primary), seen(2, replica), seen(3, replica)];
+    const routed = (route: HostPort | null) => diagnose({ ...shard, nodes, routes: [{ comp, route }] });
+    expect(routed(at(1)).state).toBe('healthy');
+    expect(routed(at(2))).toMatchObject({ state: 'route_stale', action: { kind: 'reroute' } });
+    expect(routed(null)).toMatchObject({ state: 'route_stale', action: { kind: 'reroute' } });
   });
 });
 
