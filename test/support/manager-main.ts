@@ -13,10 +13,11 @@ export interface ManagerOrder {
  * A manager for tests that kill it: everything is loaded before it is told to start, because loading takes most of the
  * time and tests start dozens. Without a word on standard input it ends.
  */
-const [text] = (await Promise.race([once(process.stdin, 'data'), once(process.stdin, 'end')])) as unknown[];
-if (text !== undefined) {
+process.stdin.setEncoding('utf8');
+const [text]: unknown[] = await Promise.race([once(process.stdin, 'data'), once(process.stdin, 'end')]);
+if (typeof text === 'string') {
   process.stdin.destroy();
-  const order = JSON.parse(String(text)) as ManagerOrder;
+  const order = JSON.parse(text) as ManagerOrder;
   Object.assign(process.env, order.environment);
   await serveUntilSignal(() => startManager({ home: order.home }));
 }

@@ -1,5 +1,7 @@
 import { execFile } from 'node:child_process';
 import { promisify } from 'node:util';
+import Type from 'typebox';
+import { Parse } from 'typebox/value';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isJsonObject, type JsonObject } from '../../../src/core/json.ts';
 import { CatalogProbe } from '../../support/catalog-probe.ts';
@@ -8,6 +10,7 @@ import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const run = promisify(execFile);
+const CreatedCluster = Type.Object({ cluster_id: Type.String(), cluster_name: Type.String() });
 const network = '127.0.22';
 const [first, second] = [`${network}.11`, `${network}.12`];
 
@@ -233,9 +236,7 @@ describe('2. clusters', () => {
       status: 'done',
       attachment: { cluster_name: expect.stringMatching(/^cluster_\d{10}_\d{6}$/), shards: '1', comps: '1' },
     });
-    const attachment = isJsonObject(reply['attachment']) ? reply['attachment'] : {};
-    id = String(attachment['cluster_id']);
-    name = String(attachment['cluster_name']);
+    ({ cluster_id: id, cluster_name: name } = Parse(CreatedCluster, reply['attachment']));
     expect(id).toMatch(/^\d+$/);
     expect(readClusterPage('create', reply)).toEqual({
       shardLabel: 'shard',
@@ -420,7 +421,7 @@ describe('the rest of the document', () => {
   ])('%s is there, or says in words that it is not yet', async (jobType, paras) => {
     const reply = parsed(await curl(request(jobType, paras)));
     expect(reply).toMatchObject({ attachment: null, status: 'failed', version: '1.0' });
-    expect(String(reply['error_code'])).toMatch(/^70\d{3}$/);
+    expect(reply['error_code']).toMatch(/^70\d{3}$/);
     if (reply['error_code'] === '70001') {
       expect(reply['error_info']).toMatch(new RegExp(`^This version cannot .+ \\(${jobType}\\) yet`));
     }
