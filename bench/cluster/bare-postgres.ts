@@ -56,7 +56,7 @@ export class BarePostgres implements BareServer {
       '--auth=peer',
       '--data-checksums',
     ]);
-    const [cwd = ''] = directories;
+    const [cwd] = directories;
     const signal = AbortSignal.timeout(bareDeadlineMs);
     await runProgram('initdb', { file, args, user, cwd, signal, deadlineMs: bareDeadlineMs });
   }
