@@ -48,11 +48,11 @@ const PostgresSpec = Type.Object({ engine: Type.Literal('postgres'), ...common }
 export const StopBody = Type.Object({ mode: Type.Union([Type.Literal('fast'), Type.Literal('immediate')]) });
 export const RestartBody = Type.Object({ operationKey: Type.String({ minLength: 1, maxLength: 200 }) });
 export const CpuLimitRequest = Type.Object({ limit: Type.Union([CpuLimitBody, Type.Null()]) });
-export const PortsBody = Type.Object({
+const PortsBody = Type.Object({
   hostaddr: HostAddress,
   ports: Type.Array(Port, { maxItems: 1_000 }),
 });
-export const PathsBody = Type.Object({ paths: Type.Array(Path, { maxItems: 100 }) });
+const PathsBody = Type.Object({ paths: Type.Array(Path, { maxItems: 100 }) });
 
 export const AccountsText = Type.Array(
   Type.Object({

@@ -3,11 +3,14 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { EngineInstance } from '../engines/engine.ts';
 import type { EngineUser } from '../engines/installation.ts';
-import type { ProcessIdentity } from '../engines/process-identity.ts';
+import { findByArgument, type ProcessIdentity } from '../engines/process-identity.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
 import { EngineProcess, type ProcessExit } from './engine-process.ts';
 import { fileSize, logSince, tellingLines } from './log-tail.ts';
 import { assertPortsFree } from './ports.ts';
+
+/** Binding it finds out whether a port is free on all addresses. */
+const everyAddress = '0.0.0.0';
 
 export interface RunInput {
   readonly name: string;
@@ -15,6 +18,8 @@ export interface RunInput {
   readonly user: EngineUser;
   /** Null when the instance has no limit: then its processes stay where they are. */
   readonly cgroup: CgroupDriver | null;
+  /** Of the cgroup. */
+  readonly group: string;
 }
 
 const probeIntervalMs = 20;
@@ -49,24 +54,27 @@ export class EngineRun {
   }
 
   /**
-   * Starts the process. `first`: makes the accounts before the instance counts as ready.
+   * Starts the process, unless it turns out to run: there are never two. `first`: makes the accounts before the instance counts as ready.
    * @throws KlusterError port_busy, engine_missing, instance_start_failed
    */
   static async start(input: RunInput, first: boolean): Promise<EngineRun> {
-    const { engine, user, cgroup, name } = input;
+    const { engine, user, cgroup, group } = input;
+    const [running] = findByArgument(engine.mark, user.uid);
+    if (running !== undefined) return EngineRun.adopt(input, running);
     await assertPortsFree(engine.hostaddr, engine.ports);
+    await assertPortsFree(everyAddress, engine.wildcardPorts);
     await engine.configure();
     const command = await engine.command();
     const logStart = await fileSize(engine.logFile);
     const { logFile, datadir } = engine;
     const process = await EngineProcess.launch({ command, user, cwd: datadir, logFile });
-    cgroup?.join(name, process.pid);
+    cgroup?.join(group, process.pid);
     return new EngineRun(input, process, { logStart, first });
   }
 
   /** Takes over a process that an earlier agent started. */
   static async adopt(input: RunInput, identity: ProcessIdentity): Promise<EngineRun> {
-    input.cgroup?.join(input.name, identity.pid);
+    input.cgroup?.join(input.group, identity.pid);
     const logStart = await fileSize(input.engine.logFile);
     return new EngineRun(input, EngineProcess.adopt(identity), { logStart, first: false });
   }

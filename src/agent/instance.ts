@@ -10,10 +10,12 @@ import { findByArgument, processTree } from '../engines/process-identity.ts';
 import { Backoff } from './backoff.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
 import { whenNotBusy } from './cgroup/files.ts';
+import { groupName } from './cgroup/group-name.ts';
 import type { ProcessExit } from './engine-process.ts';
 import { EngineRun } from './engine-run.ts';
 import { makeDirectories, removeDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
+import { RecordKeeper } from './record-keeper.ts';
 
 export interface InstanceOptions {
   readonly record: InstanceRecord;
@@ -39,6 +41,7 @@ const rememberedOperations = 32;
 export class Instance {
   readonly #options: InstanceOptions;
   readonly #record: InstanceRecord;
+  readonly #keeper: RecordKeeper;
   readonly #backoff = new Backoff();
   readonly #warnings = new Map<string, string>();
   #run: EngineRun | null = null;
@@ -48,13 +51,13 @@ export class Instance {
   #restart: AbortController | null = null;
   #starting = new AbortController();
   #operations: Promise<unknown> = Promise.resolve();
-  #saves: Promise<void> = Promise.resolve();
   #creation: Promise<InstanceView> | null = null;
   #gone = false;
 
   constructor(options: InstanceOptions) {
     this.#options = options;
     this.#record = options.record;
+    this.#keeper = new RecordKeeper(options.record, options.store);
   }
 
   get record(): Readonly<InstanceRecord> {
@@ -134,7 +137,7 @@ export class Instance {
       this.#assertThere();
       try {
         signal.throwIfAborted();
-        await this.#save();
+        await this.#keeper.save();
         if (cleanFirst) {
           await this.#end('immediate');
           await removeDirectories(this.#owned());
@@ -155,7 +158,7 @@ export class Instance {
     await engine.populate(signal);
     await this.#launch(true, signal);
     this.#record.phase = 'created';
-    await this.#save();
+    await this.#keeper.save();
     this.#changed();
   }
 
@@ -174,7 +177,7 @@ export class Instance {
     this.#record.desired = 'running';
     this.#record.restarts = 0;
     this.#backoff.reset();
-    await this.#save();
+    await this.#keeper.save();
     this.#cancelRestart();
     try {
       await this.#launch(false, signal);
@@ -192,7 +195,7 @@ export class Instance {
     return this.#exclusive(async () => {
       this.#assertThere();
       this.#record.desired = 'stopped';
-      await this.#save();
+      await this.#keeper.save();
       await this.#end(mode);
       return this.view();
     });
@@ -209,7 +212,7 @@ export class Instance {
       if (!repeated) {
         this.#record.operationKeys = [...operationKeys, operationKey].slice(-rememberedOperations);
         this.#record.desired = 'running';
-        await this.#save();
+        await this.#keeper.save();
         await this.#end('fast');
       }
       if (!repeated || this.#record.desired === 'running') await this.#startNow(signal);
@@ -228,12 +231,12 @@ export class Instance {
           `The machine of ${record.instanceId} has no cpu cgroup controller that the agent may write`,
         );
       }
-      const found = cgroup.setLimit(record.instanceId, limit);
+      const found = cgroup.setLimit(groupName(record), limit);
       const members = this.#run === null ? [] : processTree(this.#run.process.identity);
-      for (const { pid } of members) cgroup.join(record.instanceId, pid);
+      for (const { pid } of members) cgroup.join(groupName(record), pid);
       this.#record.cpuLimit = limit;
       this.#warnings.delete('cgroup');
-      await this.#save();
+      await this.#keeper.save();
       return found;
     });
   }
@@ -253,22 +256,21 @@ export class Instance {
     this.#gone = true;
     this.#cancelRestart();
     this.#run?.release();
-    await this.#saves;
+    await this.#keeper.close();
   }
 
   async #takeAway(): Promise<void> {
-    const { record, store, cgroup, logger } = this.#options;
+    const { record, cgroup, logger } = this.#options;
     this.#record.phase = 'deleting';
     this.#record.desired = 'stopped';
-    await this.#save();
+    await this.#keeper.save();
     await this.#end('immediate');
-    if (cgroup !== null) await whenNotBusy(() => cgroup.remove(record.instanceId));
+    if (cgroup !== null) await whenNotBusy(() => cgroup.remove(groupName(record)));
     const foreign = await removeDirectories(this.#owned());
     if (foreign.length > 0)
       logger.warn({ instance: record.instanceId, foreign }, 'left what it did not make');
     this.#gone = true;
-    await this.#saves;
-    await store.delete(record.instanceId);
+    await this.#keeper.delete();
   }
 
   /** Starts the process unless it runs, and waits until it serves. */
@@ -391,7 +393,7 @@ export class Instance {
 
   #applyCpuLimit(): void {
     const { cgroup } = this.#options;
-    const { cpuLimit, instanceId } = this.#record;
+    const { cpuLimit } = this.#record;
     if (cpuLimit === null) return;
     if (cgroup === null) {
       this.#warnings.set(
@@ -401,7 +403,7 @@ export class Instance {
       return;
     }
     try {
-      cgroup.setLimit(instanceId, cpuLimit);
+      cgroup.setLimit(groupName(this.#record), cpuLimit);
       this.#warnings.delete('cgroup');
     } catch (error) {
       // Serving without a limit is better than not serving.
@@ -412,7 +414,8 @@ export class Instance {
   #runInput() {
     const { engine, user, cgroup, record } = this.#options;
     const limited = this.#record.cpuLimit !== null && !this.#warnings.has('cgroup');
-    return { name: record.instanceId, engine, user, cgroup: limited ? cgroup : null };
+    const { instanceId } = record;
+    return { name: instanceId, engine, user, cgroup: limited ? cgroup : null, group: groupName(record) };
   }
 
   #assertThere(): void {
@@ -445,15 +448,8 @@ export class Instance {
     return turn;
   }
 
-  /** Saves in the order of the calls; nothing after the record was deleted. */
-  async #save(): Promise<void> {
-    const saved = this.#saves.then(() => (this.#gone ? undefined : this.#options.store.save(this.#record)));
-    this.#saves = saved.catch(() => undefined);
-    await saved;
-  }
-
   #saveLater(): void {
-    this.#save().catch((error: unknown) => {
+    this.#keeper.save().catch((error: unknown) => {
       this.#options.logger.error(
         { instance: this.#record.instanceId, reason: errorText(error) },
         'record not saved',

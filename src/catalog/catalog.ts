@@ -4,6 +4,7 @@ import { Clusters } from './clusters.ts';
 import { ComputeNodes } from './compute-nodes.ts';
 import { Credentials } from './credentials.ts';
 import type { MetadataDatabase } from './database.ts';
+import { Failovers } from './failovers.ts';
 import { Instances } from './instances.ts';
 import { Machines } from './machines.ts';
 import { Managers } from './managers.ts';
@@ -33,6 +34,7 @@ export class Catalog {
   readonly managers = new Managers();
   readonly instances = new Instances();
   readonly pendingRemovals = new PendingRemovals();
+  readonly failovers = new Failovers();
   readonly topologyLog = new TopologyLog();
   readonly credentials: Credentials;
 

@@ -201,6 +201,19 @@ export async function unfinishedJobs(sql: Sql): Promise<readonly JobId[]> {
   );
 }
 
+/** What the unfinished jobs of one type have decided, smallest id first; those that have not decided yet are left out. */
+export async function unfinishedDecisions(
+  sql: Sql,
+  jobType: string,
+): Promise<readonly { readonly id: JobId; readonly prepared: Json }[]> {
+  return await sql.rows(
+    `SELECT job_id, prepared FROM kluster_jobs
+     WHERE phase IN ('queued', 'forward', 'undoing') AND job_type = ? AND prepared IS NOT NULL ORDER BY job_id`,
+    [jobType],
+    (row) => ({ id: parseJobId(row), prepared: JSON.parse(textOf(row, 'prepared')) as Json }),
+  );
+}
+
 /** Ids of the jobs that match, newest first. */
 export async function listJobs(sql: Sql, filter: JobFilter): Promise<readonly JobId[]> {
   const { before = null, status = null, jobType = null, lock = null } = filter;

@@ -5,7 +5,7 @@ import type { PortRange } from '../core/model.ts';
 const lastPort = 65_535;
 
 /** Whether a server could listen there now. Any address this machine does not have is an error, not "taken". */
-export function isFree(hostaddr: string, port: number): Promise<boolean> {
+function isFree(hostaddr: string, port: number): Promise<boolean> {
   return new Promise((resolve, reject) => {
     const server = createServer();
     server.once('error', (error) => {

@@ -36,20 +36,33 @@ export function linkedSignal(...parents: readonly AbortSignal[]): LinkedSignal {
   };
 }
 
-/** Runs something under a signal that is aborted after `milliseconds`, or when the parent is. */
+/**
+ * Runs something under a signal that is aborted after `milliseconds`, or when the parent is. What does not react to
+ * its signal is left behind then: the body of a response is read under fetch's own, weakly held signal (Node 20).
+ */
 export async function withDeadline<T>(
   milliseconds: number,
   parent: AbortSignal | undefined,
   run: (signal: AbortSignal) => Promise<T>,
 ): Promise<T> {
   const linked = parent === undefined ? linkedSignal() : linkedSignal(parent);
+  const { signal } = linked;
   const timer = setTimeout(() => {
     linked.abort(new DOMException(`not done within ${String(milliseconds)} ms`, 'TimeoutError'));
   }, milliseconds);
+  let stopWaiting: (() => void) | undefined;
+  const aborted = new Promise<never>((_resolve, reject) => {
+    stopWaiting = () => {
+      reject(signal.reason instanceof Error ? signal.reason : new Error(String(signal.reason)));
+    };
+    signal.addEventListener('abort', stopWaiting, { once: true });
+  });
   try {
-    return await run(linked.signal);
+    signal.throwIfAborted();
+    return await Promise.race([run(signal), aborted]);
   } finally {
     clearTimeout(timer);
+    if (stopWaiting !== undefined) signal.removeEventListener('abort', stopWaiting);
     linked.release();
   }
 }

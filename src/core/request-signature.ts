@@ -8,8 +8,8 @@ import { requestSignature } from './seal.ts';
  * the network cannot be repeated at another agent; time and nonce, so that it cannot be repeated at the same one.
  */
 export const timestampHeader = 'x-kluster-timestamp';
-export const nonceHeader = 'x-kluster-nonce';
-export const signatureHeader = 'x-kluster-signature';
+const nonceHeader = 'x-kluster-nonce';
+const signatureHeader = 'x-kluster-signature';
 
 /** Clocks of two machines may differ by this much. A nonce must be remembered for twice as long. */
 export const replayWindowMs = 60_000;

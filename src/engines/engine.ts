@@ -24,6 +24,8 @@ export interface EngineInstance {
   readonly hostaddr: string;
   /** Every TCP port that the process binds on `hostaddr`. */
   readonly ports: readonly number[];
+  /** Those of them that it binds on every address of the machine. */
+  readonly wildcardPorts: readonly number[];
   /** An argument that only this instance's process has in its command line. */
   readonly mark: string;
   /** Ends the process in order. */
@@ -34,7 +36,7 @@ export interface EngineInstance {
   readonly restartExitCode: number | null;
   /** Fills the empty directories so that the process can start. @throws KlusterError engine_missing */
   populate(signal: AbortSignal): Promise<void>;
-  /** Before every start: writes the configuration. */
+  /** Before every start, when no process runs: writes the configuration, clears what a crash left. */
   configure(): Promise<void>;
   /** @throws KlusterError engine_missing */
   command(): Promise<EngineCommand>;

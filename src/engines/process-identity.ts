@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync, statSync } from 'node:fs';
+import { readFileSync, readdirSync, readlinkSync, statSync } from 'node:fs';
 
 /**
  * A process beyond doubt: pids are used again, but a pid and its start time (clock ticks since boot, field 22 of
@@ -55,7 +55,7 @@ function hasOtherThreads(pid: number): boolean {
  * Null when there is no such process, or only what is left of an ended one that its parent has not asked for. The
  * first thread alone may look like that while others are still about to end.
  */
-export function processStatus(pid: number): ProcessStatus | null {
+function processStatus(pid: number): ProcessStatus | null {
   const text = readProc(`/proc/${String(pid)}/stat`);
   if (text === null || text === '') return null;
   const status = parseProcessStatus(text);
@@ -80,7 +80,7 @@ export function isAlive(identity: ProcessIdentity): boolean {
 }
 
 /** The arguments of a process; empty when it is gone. */
-export function processArguments(pid: number): readonly string[] {
+function processArguments(pid: number): readonly string[] {
   return (readProc(`/proc/${String(pid)}/cmdline`) ?? '').split('\0');
 }
 
@@ -101,6 +101,21 @@ export function findByArgument(argument: string, uid: number): readonly ProcessI
   return found
     .filter((status) => !found.some((other) => other.pid === status.parent))
     .map(({ pid, startTime }) => ({ pid, startTime }));
+}
+
+function workingDirectory(pid: number): string | null {
+  try {
+    return readlinkSync(`/proc/${String(pid)}/cwd`);
+  } catch (error) {
+    if (error instanceof Error && 'code' in error && gone.has(String(error.code))) return null;
+    throw error;
+  }
+}
+
+/** Living processes of a user that work in this directory. */
+export function findByDirectory(directory: string, uid: number): readonly ProcessIdentity[] {
+  const there = everyPid().filter((pid) => belongsTo(pid, uid) && workingDirectory(pid) === directory);
+  return there.map((pid) => identityOf(pid)).filter((identity) => identity !== null);
 }
 
 /** The process and everything it started, directly or not, as far as it was not taken over by another parent. */

@@ -1,5 +1,6 @@
 import { chmod, mkdir, mkdtemp, readdir, rename, rm, stat } from 'node:fs/promises';
 import { join } from 'node:path';
+import { withDeadline } from '../core/abort.ts';
 import { makeOwnDirectory } from './file-tree.ts';
 import { lockFile } from './file-lock.ts';
 import type { EngineUser } from './installation.ts';
@@ -13,6 +14,7 @@ export interface Template {
 }
 
 const complete = 'complete';
+const makingMs = 180_000;
 
 /** Several creations at once, in this process or another one, wait for one making. */
 export class TemplateStore {
@@ -30,9 +32,11 @@ export class TemplateStore {
     const making = this.#making.get(template.name);
     if (making !== undefined) return making;
     // Not the caller's signal: others may wait for the same template.
-    const made = this.#findOrMake(template, AbortSignal.timeout(180_000)).finally(() => {
-      this.#making.delete(template.name);
-    });
+    const made = withDeadline(makingMs, undefined, (signal) => this.#findOrMake(template, signal)).finally(
+      () => {
+        this.#making.delete(template.name);
+      },
+    );
     this.#making.set(template.name, made);
     return made;
   }

@@ -24,6 +24,8 @@ interface WatchedAgent {
   online: boolean;
   readonly instances: Map<string, InstanceView>;
   task: Promise<void>;
+  /** What was to be removed while it did not answer is being removed. */
+  removal: Promise<void> | null;
 }
 
 /**
@@ -50,7 +52,7 @@ export class AgentWatch {
     await this.#loop;
     const watched = [...this.#agents.values()];
     for (const agent of watched) agent.abort.abort(reason);
-    await Promise.allSettled(watched.map(({ task }) => task));
+    await Promise.allSettled(watched.flatMap(({ task, removal }) => [task, removal]));
   }
 
   /** Whether an agent at this address sends heartbeats. */
@@ -68,6 +70,7 @@ export class AgentWatch {
     while (!signal.aborted) {
       try {
         await this.#refresh(signal);
+        await this.#removePending(signal);
       } catch (error) {
         if (signal.aborted) return;
         this.#options.logger.warn({ err: error }, 'the machines could not be read; trying again');
@@ -95,6 +98,25 @@ export class AgentWatch {
     }
   }
 
+  /**
+   * Not only when a machine comes back: it may have been back already when its silence was recorded, and a removal may
+   * have failed.
+   */
+  async #removePending(signal: AbortSignal): Promise<void> {
+    const { catalog } = this.#options;
+    const pending = await catalog.database.read((sql) => catalog.pendingRemovals.list(sql), signal);
+    const hosts = new Set(pending.map(({ hostaddr }) => hostaddr));
+    for (const agent of this.#agents.values()) {
+      if (agent.online && hosts.has(agent.at.hostaddr)) this.#removeFrom(agent);
+    }
+  }
+
+  #removeFrom(agent: WatchedAgent): void {
+    agent.removal ??= removePending(this.#options, agent.at, agent.abort.signal).finally(() => {
+      agent.removal = null;
+    });
+  }
+
   #watch(at: HostPort): WatchedAgent {
     const abort = new AbortController();
     const agent: WatchedAgent = {
@@ -103,6 +125,7 @@ export class AgentWatch {
       online: false,
       instances: new Map(),
       task: Promise.resolve(),
+      removal: null,
     };
     agent.task = this.#follow(agent, abort.signal);
     return agent;
@@ -112,7 +135,7 @@ export class AgentWatch {
     const { agents, logger } = this.#options;
     while (!signal.aborted) {
       try {
-        for await (const event of agents.at(agent.at).events(signal)) this.#take(agent, event, signal);
+        for await (const event of agents.at(agent.at).events(signal)) this.#take(agent, event);
       } catch (error) {
         if (!(error instanceof KlusterError)) throw error;
         if (agent.online) logger.warn({ agent: colonAddress(agent.at) }, `agent lost: ${errorText(error)}`);
@@ -129,13 +152,13 @@ export class AgentWatch {
     for (const instance of agent.instances.values()) this.#options.onSuspicion(instance);
   }
 
-  #take(agent: WatchedAgent, event: AgentEvent, signal: AbortSignal): void {
+  #take(agent: WatchedAgent, event: AgentEvent): void {
     switch (event.type) {
       case 'hello':
         agent.online = true;
         agent.instances.clear();
         for (const instance of event.instances) this.#remember(agent, instance);
-        void removePending(this.#options, agent.at, signal);
+        this.#removeFrom(agent);
         return;
       case 'instance':
         this.#remember(agent, event.instance);

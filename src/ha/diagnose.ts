@@ -40,8 +40,9 @@ function diagnoseSource(shard: ShardObservation): Diagnosis {
   }
   return (
     secondWriter(shard, primary.node) ??
-    primaryFault(primary, shard.fullsyncLevel) ??
-    replicaFault(shard, primary.node) ??
+    primaryFault(shard, primary) ??
+    staleRoute(shard, primary.node) ??
+    replicaFault(shard, primary) ??
     unreachableNode(shard) ??
     healthy
   );
@@ -59,15 +60,10 @@ function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis 
   };
 }
 
-function primaryFault(primary: NodeObservation, fullsyncLevel: number): Diagnosis | null {
+function primaryFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
+  const { fullsyncLevel } = shard;
   const at = colonAddress(primary.node);
-  if (primary.answer === null) {
-    return {
-      state: 'primary_unreachable',
-      reason: `the primary ${at} does not answer (${primary.failure ?? 'no reason known'}); its agent restarts it`,
-      action: null,
-    };
-  }
+  if (primary.answer === null) return silentPrimary(shard, primary);
   const { superReadOnly, acknowledgements } = primary.answer;
   if (superReadOnly) {
     return {
@@ -86,26 +82,52 @@ function primaryFault(primary: NodeObservation, fullsyncLevel: number): Diagnosi
   return null;
 }
 
-function replicaFault(shard: ShardObservation, primary: StorageNode): Diagnosis | null {
+/** Long enough for the agent to have started a server again that merely ended. */
+const failOverAfterMs = 8000;
+
+function silentPrimary(shard: ShardObservation, primary: NodeObservation): Diagnosis {
+  const at = colonAddress(primary.node);
+  const silence = `the primary ${at} does not answer (${primary.failure ?? 'no reason known'})`;
+  const wait = (why: string): Diagnosis => ({
+    state: 'primary_unreachable',
+    reason: `${silence}; ${why}`,
+    action: null,
+  });
+  if (shard.haMode === 'no_rep') return wait('its agent restarts it');
+  if (shard.primarySilentMs < failOverAfterMs) return wait('waiting for its agent to restart it');
+  const replicas = shard.nodes.filter(({ node }) => node.id !== primary.node.id);
+  const present = answered(replicas);
+  // Of n replicas any n-k+1 include one that acknowledged a given commit, when a commit needs k acknowledgements.
+  const quorum = replicas.length - shard.fullsyncLevel + 1;
+  if (present.length < quorum) {
+    return wait(
+      `${String(present.length)} of ${String(replicas.length)} replicas answer, ` +
+        `${String(quorum)} are needed to prove that a successor has every acknowledged transaction`,
+    );
+  }
+  const receiving = present.filter(({ answer }) => answer.channel?.receiverRunning === true);
+  if (receiving.length > 0) return wait(`but ${addresses(receiving)} still receives from it`);
+  return {
+    state: 'primary_lost',
+    reason: `${silence} and no replica receives from it: promoting one of ${addresses(present)}`,
+    action: { kind: 'fail_over', node: primary.node, replicas: present.map(({ node }) => node), quorum },
+  };
+}
+
+function replicaFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
   for (const { node, answer } of answered(shard.nodes)) {
-    if (node.id === primary.id) continue;
-    const fault = channelFault(node, answer, primary);
+    if (node.id === primary.node.id || primary.answer === null) continue;
+    const fault = channelFault({ node, answer }, { node: primary.node, answer: primary.answer });
     if (fault !== null) return fault;
   }
   return null;
 }
 
-function channelFault(node: StorageNode, answer: NodeAnswer, primary: StorageNode): Diagnosis | null {
+function channelFault({ node, answer }: Answered, primary: Answered): Diagnosis | null {
   const at = colonAddress(node);
   const { channel } = answer;
-  if (channel === null || !sameAddress(channel.source, primary)) {
-    const source = channel === null ? 'nobody' : colonAddress(channel.source);
-    return {
-      state: 'replica_astray',
-      reason: `${at} follows ${source} instead of ${colonAddress(primary)}`,
-      action: null,
-    };
-  }
+  if (channel === null || !sameAddress(channel.source, primary.node))
+    return astray({ node, answer }, primary);
   if (channel.receiverRunning && channel.applierRunning) return null;
   if (channel.error !== null && !channel.applierRunning) {
     return {
@@ -118,6 +140,40 @@ function channelFault(node: StorageNode, answer: NodeAnswer, primary: StorageNod
     state: 'replica_stopped',
     reason: `replication on ${at} does not run, as after a restart: starting it`,
     action: { kind: 'start_replica', node },
+  };
+}
+
+/**
+ * A node that follows somebody else, or nobody: the former primary, or a replica that missed a failover. An old primary
+ * commits at its restart what no replica had acknowledged (MySQL bug 99370), so it is compared before it may follow.
+ */
+function astray(replica: Answered, primary: Answered): Diagnosis {
+  const at = colonAddress(replica.node);
+  const errant = GtidSet.parse(replica.answer.gtids).subtract(GtidSet.parse(primary.answer.gtids));
+  if (!errant.isEmpty) {
+    return {
+      state: 'replica_errant',
+      reason: `${at} has ${String(errant.size)} transactions that the primary ${colonAddress(primary.node)} lacks: ${errant.toString()}`,
+      action: null,
+    };
+  }
+  const { channel } = replica.answer;
+  const source = channel === null ? 'nobody' : colonAddress(channel.source);
+  return {
+    state: 'replica_astray',
+    reason: `${at} follows ${source} and has nothing that ${colonAddress(primary.node)} lacks: making it follow that`,
+    action: { kind: 'follow', node: replica.node, primary: primary.node },
+  };
+}
+
+function staleRoute(shard: ShardObservation, primary: StorageNode): Diagnosis | null {
+  const stale = shard.routes.find(({ route }) => route === null || !sameAddress(route, primary));
+  if (stale === undefined) return null;
+  const route = stale.route === null ? 'nowhere' : `to ${colonAddress(stale.route)}`;
+  return {
+    state: 'route_stale',
+    reason: `${stale.comp.name} at ${colonAddress(stale.comp)} sends sessions ${route} instead of ${colonAddress(primary)}: re-routing it`,
+    action: { kind: 'reroute', comp: stale.comp, primary },
   };
 }
 
@@ -136,7 +192,14 @@ function diagnoseGroup(shard: ShardObservation): Diagnosis {
   const present = answered(shard.nodes);
   const online = present.filter(({ answer }) => answer.groupState === 'ONLINE');
   if (online.length === 0) return groupWithoutMembers(shard, present);
-  return movedPrimary(online) ?? memberDown(present) ?? unreachableNode(shard) ?? healthy;
+  const recorded = online.find(({ node }) => node.memberState === 'source');
+  return (
+    movedPrimary(online) ??
+    (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
+    memberDown(present, online) ??
+    unreachableNode(shard) ??
+    healthy
+  );
 }
 
 function groupWithoutMembers(shard: ShardObservation, present: readonly Answered[]): Diagnosis {
@@ -187,9 +250,20 @@ function movedPrimary(online: readonly Answered[]): Diagnosis | null {
   };
 }
 
-function memberDown(present: readonly Answered[]): Diagnosis | null {
+/**
+ * A member that was killed is back before the group has expelled its former self (5 s); joining then would hang until
+ * that, and hold up the recording of the new primary.
+ */
+function memberDown(present: readonly Answered[], online: readonly Answered[]): Diagnosis | null {
   const down = present.find(({ answer }) => answer.groupState === 'OFFLINE' || answer.groupState === 'ERROR');
   if (down === undefined) return null;
+  if (online.some(({ answer }) => answer.group.some((member) => sameAddress(member, down.node)))) {
+    return {
+      state: 'member_down',
+      reason: `${colonAddress(down.node)} is ${down.answer.groupState}, but its group has not expelled it yet`,
+      action: null,
+    };
+  }
   return {
     state: 'member_down',
     reason: `${colonAddress(down.node)} is ${down.answer.groupState} in its group: joining it again`,

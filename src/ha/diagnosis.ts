@@ -1,4 +1,4 @@
-import type { StorageNode } from '../core/model.ts';
+import type { ComputeNode, StorageNode } from '../core/model.ts';
 
 /**
  * What is the matter with a shard, and the one action that this state allows. The table in ARCHITECTURE.md lists the
@@ -10,10 +10,14 @@ export type ShardState =
   | 'second_writer'
   /** The recorded primary does not answer. */
   | 'primary_unreachable'
+  /** It has been silent for long, no replica receives from it, and enough replicas answer to prove a successor. */
+  | 'primary_lost'
   /** The recorded primary came back read-only, as every server starts. */
   | 'primary_closed'
   /** The group has a primary that the catalog does not name yet. */
   | 'primary_moved'
+  /** A compute node sends its sessions to another server than the primary. */
+  | 'route_stale'
   /** No member of the group runs, and all of them answer. */
   | 'group_down'
   /** No member of the group runs, but not all of them answer: one of those may be running it. */
@@ -22,6 +26,8 @@ export type ShardState =
   | 'replica_stopped'
   /** A replica follows another server than the recorded primary, or none. */
   | 'replica_astray'
+  /** A replica has transactions that the primary lacks: it must not replicate before somebody has looked at them. */
+  | 'replica_errant'
   /** Replication of a replica has stopped with an error. */
   | 'replica_broken'
   | 'node_unreachable';
@@ -32,7 +38,16 @@ export type ShardAction =
   | { readonly kind: 'record_primary'; readonly node: StorageNode }
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
   | { readonly kind: 'join_group'; readonly node: StorageNode }
-  | { readonly kind: 'start_replica'; readonly node: StorageNode };
+  | { readonly kind: 'start_replica'; readonly node: StorageNode }
+  | { readonly kind: 'follow'; readonly node: StorageNode; readonly primary: StorageNode }
+  | {
+      readonly kind: 'fail_over';
+      readonly node: StorageNode;
+      readonly replicas: readonly StorageNode[];
+      /** Replicas that must take part in the proof: one of them has every acknowledged transaction. */
+      readonly quorum: number;
+    }
+  | { readonly kind: 'reroute'; readonly comp: ComputeNode; readonly primary: StorageNode };
 
 export interface Diagnosis {
   readonly state: ShardState;

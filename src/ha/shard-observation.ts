@@ -1,4 +1,4 @@
-import type { HaMode, HostPort, StorageNode } from '../core/model.ts';
+import type { ComputeNode, HaMode, HostPort, StorageNode } from '../core/model.ts';
 import type { ChannelState } from '../engines/mysql/channel.ts';
 import type { GroupMember, GroupMemberState } from '../engines/mysql/group.ts';
 
@@ -24,12 +24,22 @@ export interface NodeObservation {
   readonly failure: string | null;
 }
 
+/** Where one compute node sends its sessions for this shard; a compute node that does not answer is not listed. */
+export interface RouteObservation {
+  readonly comp: ComputeNode;
+  /** Null when it does not know the shard. */
+  readonly route: HostPort | null;
+}
+
 /** One shard at one moment: what the catalog says and what its nodes answered. */
 export interface ShardObservation {
   readonly name: string;
   readonly haMode: HaMode;
   readonly fullsyncLevel: number;
   readonly nodes: readonly NodeObservation[];
+  /** Milliseconds for which the recorded primary has not answered any look; 0 when it answered this one. */
+  readonly primarySilentMs: number;
+  readonly routes: readonly RouteObservation[];
 }
 
 export const sameAddress = (left: HostPort, right: HostPort): boolean =>

@@ -5,12 +5,13 @@ import { clusterScope } from '../catalog/credentials.ts';
 import { withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { ShardId } from '../core/ids.ts';
-import type { HostPort, Shard, StorageNode } from '../core/model.ts';
+import type { HostPort, Shard } from '../core/model.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observeNode } from './observe-node.ts';
+import { observeRoutes } from './routes.ts';
 import { repairShard } from './repair-shard.ts';
-import { sameAddress } from './shard-observation.ts';
+import { sameAddress, type NodeObservation } from './shard-observation.ts';
 
 export interface ShardWatchOptions {
   readonly catalog: Catalog;
@@ -33,8 +34,11 @@ const notServing: Diagnosis = { state: 'healthy', reason: 'no node serves yet or
 
 interface Watched {
   readonly shard: Shard;
-  nodes: readonly StorageNode[];
+  /** Of its storage nodes and of the cluster's compute nodes, as last read. */
+  addresses: readonly HostPort[];
   dueAt: number;
+  /** When the recorded primary was first found silent; null while it answers. */
+  primarySilentSince: number | null;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -64,14 +68,14 @@ export class ShardWatch {
   async stop(): Promise<void> {
     this.#abort.abort(new Error('the shard watch was stopped'));
     await this.#loop;
-    await Promise.allSettled([...this.#shards.values()].map(({ running }) => running));
+    await Promise.allSettled([...this.#shards.values()].flatMap(({ running }) => running ?? []));
   }
 
   /** Something happened to the instance at this address: look now. */
   suspect(at: HostPort): void {
     this.#refreshAt = 0;
     for (const watched of this.#shards.values()) {
-      if (watched.nodes.some((node) => sameAddress(node, at))) watched.suspected = true;
+      if (watched.addresses.some((address) => sameAddress(address, at))) watched.suspected = true;
     }
   }
 
@@ -126,8 +130,9 @@ export class ShardWatch {
       if (!this.#shards.has(shard.id)) {
         this.#shards.set(shard.id, {
           shard,
-          nodes: [],
+          addresses: [],
           dueAt: 0,
+          primarySilentSince: null,
           suspected: false,
           running: null,
           diagnosis: null,
@@ -147,7 +152,7 @@ export class ShardWatch {
         logger.info({ shard: shard.name, cluster: shard.clusterId, ...diagnosis }, diagnosis.reason);
       }
       watched.diagnosis = diagnosis;
-      watched.dueAt = Date.now() + (diagnosis.state === 'healthy' ? healthyIntervalMs : watchfulIntervalMs);
+      watched.dueAt = Date.now() + intervalAfter(diagnosis);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof KlusterError && error.kind === 'stale_epoch') this.#options.onLostOffice(error);
@@ -162,25 +167,51 @@ export class ShardWatch {
   async #observeAndRepair(watched: Watched, signal: AbortSignal): Promise<Diagnosis> {
     const { catalog } = this.#options;
     const { shard } = watched;
-    const { cluster, nodes, account } = await catalog.database.read(async (sql) => {
+    const { cluster, nodes, comps, accounts } = await catalog.database.read(async (sql) => {
       return {
         cluster: await catalog.clusters.find(sql, shard.clusterId),
         nodes: await catalog.storageNodes.list(sql, { shardId: shard.id }),
-        account: await catalog.credentials.find(sql, clusterScope(shard.clusterId), 'management'),
+        comps: await catalog.computeNodes.list(sql, { clusterId: shard.clusterId }),
+        accounts: await catalog.credentials.list(sql, clusterScope(shard.clusterId)),
       };
     }, signal);
-    watched.nodes = nodes;
+    watched.addresses = [...nodes, ...comps];
+    const account = accounts.get('management');
     // The jobs that make and delete a cluster look after their own nodes.
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
     if (cluster === undefined || account === undefined || serving.length === 0) return notServing;
-    const observations = await Promise.all(
+    const { name, fullsyncLevel } = shard;
+    const observed = await Promise.all(
       serving.map((node) => observeNode(node, cluster.haMode, account, signal)),
     );
-    const { name, fullsyncLevel } = shard;
-    const diagnosis = diagnose({ name, haMode: cluster.haMode, fullsyncLevel, nodes: observations });
+    const diagnosis = diagnose({
+      name,
+      haMode: cluster.haMode,
+      fullsyncLevel,
+      nodes: observed,
+      primarySilentMs: primarySilence(watched, observed),
+      routes: await observeRoutes({ shard, comps, accounts }, signal),
+    });
     if (diagnosis.action !== null) {
-      await repairShard({ shard, account, catalog }, diagnosis.action, signal);
+      await repairShard({ shard, account, accounts, catalog }, diagnosis.action, signal);
     }
     return diagnosis;
   }
+}
+
+/** After an action comes the next one: a failover is a row of them. */
+function intervalAfter(diagnosis: Diagnosis): number {
+  if (diagnosis.state === 'healthy') return healthyIntervalMs;
+  return diagnosis.action === null ? watchfulIntervalMs : 0;
+}
+
+/** How long the recorded primary has been silent; remembers when that began. */
+function primarySilence(watched: Watched, nodes: readonly NodeObservation[]): number {
+  const primary = nodes.find(({ node }) => node.memberState === 'source');
+  if (primary === undefined || primary.answer !== null) {
+    watched.primarySilentSince = null;
+    return 0;
+  }
+  watched.primarySilentSince ??= Date.now();
+  return Date.now() - watched.primarySilentSince;
 }

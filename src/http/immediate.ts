@@ -1,3 +1,4 @@
+import { linkedSignal } from '../core/abort.ts';
 import { KlusterError, violationsError } from '../core/errors/kluster-error.ts';
 import type { Json, JsonObject } from '../core/json.ts';
 import { parseParameters } from '../core/parameters/parse.ts';
@@ -13,16 +14,16 @@ export async function answerImmediately<Services>(
 ): Promise<JsonObject | null> {
   const parsed = parseParameters(job.paras, request.paras);
   if (!parsed.ok) throw violationsError(parsed.violations);
-  const deadline = new AbortController();
+  const deadline = job.changes ? linkedSignal() : linkedSignal(request.gone);
   const timer = setTimeout(() => {
     deadline.abort(
       new KlusterError('step_deadline', `${job.jobType} got no answer within ${String(answerDeadlineMs)} ms`),
     );
   }, answerDeadlineMs);
   try {
-    const signal = job.changes ? deadline.signal : AbortSignal.any([deadline.signal, request.gone]);
-    return await job.answer(request.services, parsed.value, signal);
+    return await job.answer(request.services, parsed.value, deadline.signal);
   } finally {
     clearTimeout(timer);
+    deadline.release();
   }
 }

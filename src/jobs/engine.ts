@@ -82,6 +82,7 @@ export class JobEngine<Services> implements JobDirectory {
       secret: options.secret,
       logger: options.logger,
       faultPoint: options.faultPoint ?? faultPointsOf(process.env),
+      preparations: new KeyedMutex(),
       forwardOnlyRetry: options.forwardOnlyRetry ?? forwardOnlyRetry,
       stopping: this.#stopping.signal,
       closed: this.#closed.signal,

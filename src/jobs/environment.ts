@@ -2,6 +2,7 @@ import type { Logger } from 'pino';
 import type { MetadataDatabase } from '../catalog/database.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import type { FaultPoint } from './fault-points.ts';
+import type { KeyedMutex } from './keyed-mutex.ts';
 import type { RetryPolicy } from './plan.ts';
 
 /** What every running job shares with the engine that runs it. */
@@ -12,6 +13,8 @@ export interface JobEnvironment<Services> {
   readonly secret: string;
   readonly logger: Logger;
   readonly faultPoint: FaultPoint;
+  /** See `preparesUnder` of a mission. Only this process prepares: a former leader can store nothing any more. */
+  readonly preparations: KeyedMutex;
   /** For steps past the point of no return. */
   readonly forwardOnlyRetry: RetryPolicy;
   /** Aborted, with an Interrupted as reason, when steps have to stop: the engine stops or lost its office. */

@@ -9,6 +9,9 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
  *                                        time; KLUSTER_FAULT_FILE names the file that remembers the points, one a line
  *   KLUSTER_FAULT_MODE=fail:<point>      the named point throws an error that is not repeated
  *
+ * Several modes, separated by commas, act in the order given: `kill-everywhere,fail:<point>` first kills at the point,
+ * and fails there when the point is reached again.
+ *
  * Points of a step: `<job_type>:<path>:<place>` with the places `before`, `after-run` (its output is not stored yet),
  * `after-store`, and `undo-before`, `undo-after-run`, `undo-after-store`. Points of the job: `<job_type>:` and one of
  * `prepare:before|after-run|after-store`, `point-of-no-return:before|after-store`, `undo:before|after-store` (around the
@@ -39,13 +42,20 @@ function failAt(point: string): FaultPoint {
   };
 }
 
-/** The fault points that the environment asks for. Throws on a mode that does not exist: a typo must not pass a test. */
-export function faultPointsOf(environment: NodeJS.ProcessEnv): FaultPoint {
-  const mode = environment['KLUSTER_FAULT_MODE'];
-  if (mode === undefined || mode === '') return inactive;
+function faultPointOf(mode: string, environment: NodeJS.ProcessEnv): FaultPoint {
   if (mode.startsWith(failPrefix)) return failAt(mode.slice(failPrefix.length));
   if (mode !== 'kill-everywhere') throw new TypeError(`KLUSTER_FAULT_MODE ${mode} is not known`);
   const file = environment['KLUSTER_FAULT_FILE'];
   if (file === undefined || file === '') throw new TypeError('KLUSTER_FAULT_FILE is not set');
   return killOnce(file);
+}
+
+/** The fault points that the environment asks for. Throws on a mode that does not exist: a typo must not pass a test. */
+export function faultPointsOf(environment: NodeJS.ProcessEnv): FaultPoint {
+  const modes = environment['KLUSTER_FAULT_MODE'];
+  if (modes === undefined || modes === '') return inactive;
+  const points = modes.split(',').map((mode) => faultPointOf(mode, environment));
+  return (name) => {
+    for (const point of points) point(name);
+  };
 }

@@ -96,12 +96,19 @@ export class JobRun<Services> {
   }
 
   async #plannedSteps(signal: AbortSignal): Promise<PlacedNode<Services>> {
-    const { state, recorder } = this.#job;
+    const { state } = this.#job;
     if (state.prepared !== undefined) {
       const again = this.#planAgain(state.prepared);
       this.#checkUnchanged(again);
       return again;
     }
+    const { preparesUnder } = this.#mission;
+    const decide = () => this.#decidePlan(signal);
+    return preparesUnder === undefined ? decide() : this.#environment.preparations.run(preparesUnder, decide);
+  }
+
+  async #decidePlan(signal: AbortSignal): Promise<PlacedNode<Services>> {
+    const { state, recorder } = this.#job;
     this.#fault('prepare:before');
     const prepared = await this.#prepare(signal);
     this.#fault('prepare:after-run');

@@ -91,6 +91,11 @@ export interface Mission<
   readonly doneText: string;
   /** Rules that need the catalog or several fields; the names of the locks that the job will hold. */
   admit(services: Services, paras: Type.Static<Paras>): Promise<Admission>;
+  /**
+   * Jobs of all missions with the same name here prepare one after another: what one decides is stored, and so can be
+   * read, before the next one looks. Absent: they prepare side by side.
+   */
+  readonly preparesUnder?: string;
   /** Reads and decides; may not change anything but through its own stored result. */
   prepare(context: StepContext<Services>, paras: Type.Static<Paras>): Promise<Type.Static<Prepared>>;
   plan(paras: Type.Static<Paras>, prepared: Type.Static<Prepared>): PlanNode<Services>;

@@ -9,7 +9,7 @@ export class Resources {
   /** @throws AggregateError naming what could not be released */
   async release(): Promise<void> {
     const failures: Error[] = [];
-    for (const { name, release } of this.#opened.splice(0).reverse()) {
+    for (const { name, release } of this.#opened.splice(0).toReversed()) {
       try {
         await release();
       } catch (error) {

@@ -1,4 +1,4 @@
-import Type from 'typebox';
+import type Type from 'typebox';
 import { Check } from 'typebox/value';
 import { underscoreAddress, type HostPort } from '../core/model.ts';
 import type { JobView, StepView } from '../jobs/mission.ts';
@@ -14,7 +14,7 @@ export interface JobPart {
   readonly errorInfo: string;
 }
 
-const failedStates: readonly StepView['state'][] = ['failed', 'undoing', 'undone', 'undo_failed'];
+const failedStates: ReadonlySet<StepView['state']> = new Set(['failed', 'undoing', 'undone', 'undo_failed']);
 
 /** The state of all steps for which `belongs` holds. */
 export function jobPart(job: JobView, belongs: (path: string) => boolean): JobPart {
@@ -22,7 +22,7 @@ export function jobPart(job: JobView, belongs: (path: string) => boolean): JobPa
   const failed = steps.find((step) => step.state === 'failed' || step.state === 'undo_failed');
   const code = job.error?.code ?? 0;
   if (job.status === 'done') return { state: 'done', errorCode: 0, errorInfo: 'OK' };
-  if (job.status === 'failed' || steps.some((step) => failedStates.includes(step.state))) {
+  if (job.status === 'failed' || steps.some((step) => failedStates.has(step.state))) {
     const reason = failed?.reason ?? job.error?.message ?? 'undone because another part of the job failed';
     return { state: 'failed', errorCode: code, errorInfo: reason };
   }
@@ -30,7 +30,7 @@ export function jobPart(job: JobView, belongs: (path: string) => boolean): JobPa
 }
 
 function progressState(steps: readonly StepView[]): PartState {
-  if (steps.length === 0 || steps.every((step) => step.state === 'waiting')) return 'prepare';
+  if (steps.every((step) => step.state === 'waiting')) return 'prepare';
   return steps.every((step) => step.state === 'done') ? 'done' : 'ongoing';
 }
 

@@ -17,7 +17,7 @@ import { currentTestRun } from './test-run.ts';
 
 export const testSecret = 'a-secret-that-only-tests-have';
 
-export const testAccounts: readonly Account[] = [
+const testAccounts: readonly Account[] = [
   { purpose: 'management', user: 'kluster_management', password: generatePassword() },
   { purpose: 'replication', user: 'kluster_replication', password: generatePassword() },
   { purpose: 'compute', user: 'kluster_compute', password: generatePassword() },
@@ -34,7 +34,7 @@ const sealAccounts = (accounts: readonly Account[]): string =>
   seal(testSecret, 'agent-accounts', JSON.stringify(accounts));
 
 /** Templates are kept from run to run beside the directories of the runs: making them takes seconds. */
-export async function sharedTemplates(): Promise<string> {
+async function sharedTemplates(): Promise<string> {
   const owner = String(process.getuid?.() ?? 0);
   const directory = join(dirname(currentTestRun().directory), `kluster-templates-${owner}`);
   await mkdir(directory, { recursive: true });

@@ -14,7 +14,7 @@ export const machineColumns: readonly Column<MachineJson>[] = [
   { title: 'status', value: (machine) => machine.status },
 ];
 
-export const clusterColumns: readonly Column<ClusterJson>[] = [
+const clusterColumns: readonly Column<ClusterJson>[] = [
   { title: 'id', value: (cluster) => cluster.cluster_id },
   { title: 'name', value: (cluster) => cluster.cluster_name },
   { title: 'nick name', value: (cluster) => cluster.nick_name },

@@ -1,3 +1,5 @@
+import { generatePassword } from '../../core/seal.ts';
+import { startRefusal } from '../../http/access.ts';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { portRangeText } from '../../catalog/machines.ts';
 import { defaultPortRanges, requestedRange } from '../../missions/machine/port-range.ts';
@@ -39,7 +41,8 @@ export async function chooseConfig(
   tellMoved('agent', wantedAgentPort, agentPort, say);
 
   const chosen: HomeConfig = {
-    tokens: [],
+    // Others can reach this address: a token, for the owner to hand out, keeps them from controlling the clusters.
+    tokens: startRefusal({ bind }) === undefined ? [] : [{ name: 'operator', token: generatePassword(32) }],
     ...before,
     hostaddr,
     bind,

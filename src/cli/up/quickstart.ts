@@ -13,7 +13,7 @@ import { remark } from '../terminal.ts';
 import { portRanges } from './choose-config.ts';
 
 /** The nick name of the cluster that `kluster up` makes. */
-export const quickstartName = 'quickstart';
+const quickstartName = 'quickstart';
 
 interface Installation {
   readonly context: CliContext;

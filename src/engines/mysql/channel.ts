@@ -3,7 +3,7 @@ import { numberOf, textOf, type SqlSession } from '../sql.ts';
 import { quoteText } from './quote.ts';
 
 /** The replication channel of every rbr shard: compute nodes and consoles look for this name. */
-export const replicationChannel = 'kunlun_repl';
+const replicationChannel = 'kunlun_repl';
 
 export interface ReplicationAccount {
   readonly user: string;
@@ -55,6 +55,8 @@ export async function followSource(
   account: ReplicationAccount,
 ): Promise<void> {
   await session.execute('SET PERSIST rpl_semi_sync_replica_enabled = ON');
+  // A former source would wait for acknowledgements of what it applies, and nobody follows it.
+  await session.execute('SET PERSIST rpl_semi_sync_source_enabled = OFF');
   await session.query(
     `CHANGE REPLICATION SOURCE TO
        SOURCE_HOST = ${quoteText(source.hostaddr)}, SOURCE_PORT = ${String(source.port)},
@@ -63,6 +65,30 @@ export async function followSource(
        SOURCE_HEARTBEAT_PERIOD = 1 FOR CHANNEL ${quoteText(replicationChannel)}`,
   );
   await startChannel(session);
+}
+
+/** No transaction is received, hence none acknowledged, from here on. */
+export async function stopReceiver(session: SqlSession): Promise<void> {
+  await session.query(`STOP REPLICA IO_THREAD FOR CHANNEL ${quoteText(replicationChannel)}`);
+}
+
+/** What has been received is applied; nothing new is received. */
+export async function startApplier(session: SqlSession): Promise<void> {
+  await session.query(`START REPLICA SQL_THREAD FOR CHANNEL ${quoteText(replicationChannel)}`);
+}
+
+/** Stops the channel and keeps what it has received. */
+export async function stopChannel(session: SqlSession): Promise<void> {
+  await session.query(`STOP REPLICA FOR CHANNEL ${quoteText(replicationChannel)}`);
+}
+
+/**
+ * Takes the channel away, with its relay logs: everything received must have been applied. ALL, because compute nodes
+ * take a server that still names a source for a replica.
+ */
+export async function removeChannel(session: SqlSession): Promise<void> {
+  await stopChannel(session);
+  await session.query(`RESET REPLICA ALL FOR CHANNEL ${quoteText(replicationChannel)}`);
 }
 
 export async function startChannel(session: SqlSession): Promise<void> {

@@ -1,5 +1,5 @@
 import { connect } from 'node:net';
-import { createConnection, type Connection, type QueryResult, type RowDataPacket } from 'mysql2/promise';
+import type { Connection, QueryResult, RowDataPacket } from 'mysql2/promise';
 import { bounded } from '../bounded.ts';
 import { deadlineError, sqlError } from '../sql-error.ts';
 import {
@@ -12,6 +12,7 @@ import {
   type SqlSession,
   type StatementOptions,
 } from '../sql.ts';
+import { logIn } from './log-in.ts';
 
 /** An open connection; whoever opened it closes it. */
 export interface MysqlLink {
@@ -117,7 +118,7 @@ export async function openMysql(address: SqlAddress, signal: AbortSignal): Promi
       deadlineError: () => deadlineError(server, 'connect', connectTimeoutMs),
     },
     () =>
-      createConnection({
+      logIn({
         stream: () => socket,
         host: hostaddr,
         port,

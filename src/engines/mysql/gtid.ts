@@ -13,11 +13,6 @@ export async function waitForGtids(session: SqlSession, gtids: string, seconds: 
   return row !== undefined && numberOf(row, 'timed_out') === 0;
 }
 
-export async function serverUuid(session: SqlSession): Promise<string> {
-  const [row] = await session.rows('SELECT @@GLOBAL.server_uuid AS value');
-  return row === undefined ? '' : textOf(row, 'value');
-}
-
 /** What the server's replication channels have received, applied or not; without a channel the empty set. */
 export async function receivedGtids(session: SqlSession): Promise<string> {
   const rows = await session.rows(
@@ -25,4 +20,9 @@ export async function receivedGtids(session: SqlSession): Promise<string> {
       WHERE RECEIVED_TRANSACTION_SET <> ''`,
   );
   return rows.map((row) => textOf(row, 'value')).join(',');
+}
+
+export async function serverUuid(session: SqlSession): Promise<string> {
+  const [row] = await session.rows('SELECT @@GLOBAL.server_uuid AS value');
+  return row === undefined ? '' : textOf(row, 'value');
 }

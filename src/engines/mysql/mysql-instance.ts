@@ -1,3 +1,4 @@
+import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { Account, MysqlInstanceSpec } from '../../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
@@ -9,6 +10,7 @@ import { replaceFile } from '../replace-file.ts';
 import { cleanEnvironment } from '../run-program.ts';
 import type { TemplateStore } from '../template.ts';
 import { bootstrapStatements, localAccount } from './accounts.ts';
+import { dropStaleDoublewrite } from './clone-leftovers.ts';
 import { mysqlDialect } from './dialect.ts';
 import { mysqlLayout, type MysqlLayout } from './layout.ts';
 import { mysqlOptionFile } from './options.ts';
@@ -43,6 +45,8 @@ export class MysqlInstance implements EngineInstance {
   readonly logFile: string;
   readonly hostaddr: string;
   readonly ports: readonly number[];
+  /** Group communication listens on every address, whatever group_replication_local_address names. */
+  readonly wildcardPorts: readonly number[];
   readonly mark: string;
   readonly stopSignal = 'SIGTERM';
   readonly restartExitCode = restartExitCode;
@@ -57,7 +61,8 @@ export class MysqlInstance implements EngineInstance {
     this.datadir = this.#layout.directories[0];
     this.logFile = this.#layout.errorLog;
     this.hostaddr = spec.hostaddr;
-    this.ports = spec.groupName === undefined ? [spec.port] : [spec.port, spec.groupReplicationPort];
+    this.wildcardPorts = spec.groupName === undefined ? [] : [spec.groupReplicationPort];
+    this.ports = [spec.port, ...this.wildcardPorts];
     this.mark = `--defaults-file=${this.#layout.optionFile}`;
   }
 
@@ -84,6 +89,10 @@ export class MysqlInstance implements EngineInstance {
     const text = mysqlOptionFile({ spec, layout: this.#layout, installation });
     await replaceFile(this.#layout.optionFile, text, user);
     await dropForbiddenPersisted(this.#layout.data);
+    await dropStaleDoublewrite(this.#layout.data);
+    // mysqld takes a zombie, or another process that got the pid, for the owner of these and would not start.
+    const { pidFile, socket } = this.#layout;
+    for (const path of [pidFile, socket, `${socket}.lock`]) await rm(path, { force: true });
   }
 
   async command(): Promise<EngineCommand> {

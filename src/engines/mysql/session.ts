@@ -1,4 +1,5 @@
-import { createConnection, type Connection } from 'mysql2/promise';
+import type { Connection } from 'mysql2/promise';
+import { logIn } from './log-in.ts';
 
 interface LocalLogin {
   readonly socket: string;
@@ -14,7 +15,7 @@ export async function withLocalSession<Result>(
   work: (session: Connection) => Promise<Result>,
 ): Promise<Result> {
   signal.throwIfAborted();
-  const session = await createConnection({
+  const session = await logIn({
     socketPath: login.socket,
     user: login.user,
     password: login.password,

@@ -1,4 +1,7 @@
+import { realpath, rm } from 'node:fs/promises';
 import { userInfo } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import type { Account, PostgresInstanceSpec } from '../../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
@@ -6,6 +9,7 @@ import type { InstanceId } from '../../core/ids.ts';
 import type { EngineCommand, EngineInstance } from '../engine.ts';
 import { copyTree, makeOwnDirectory } from '../file-tree.ts';
 import type { EngineUser, PostgresInstallation } from '../installation.ts';
+import { findByDirectory, sendSignal } from '../process-identity.ts';
 import { replaceFile } from '../replace-file.ts';
 import { cleanEnvironment } from '../run-program.ts';
 import type { TemplateStore } from '../template.ts';
@@ -27,6 +31,8 @@ export interface PostgresInstanceInput {
 }
 
 const connectMs = 1_000;
+const orphanPollMs = 20;
+const orphanWaitMs = 5_000;
 
 /** A compute node. */
 export class PostgresInstance implements EngineInstance {
@@ -36,6 +42,7 @@ export class PostgresInstance implements EngineInstance {
   readonly logFile: string;
   readonly hostaddr: string;
   readonly ports: readonly number[];
+  readonly wildcardPorts: readonly number[] = [];
   readonly mark: string;
   /** Fast shutdown (manual 19.5): sessions are ended, then everything is flushed. */
   readonly stopSignal = 'SIGINT';
@@ -75,6 +82,28 @@ export class PostgresInstance implements EngineInstance {
       [this.#layout.identities, postgresIdentities(systemUsers)],
     ];
     for (const [path, text] of files) await replaceFile(path, text, user);
+    await this.#clearAfterCrash();
+  }
+
+  /**
+   * A killed postmaster leaves backends that end when they notice, and lock files. It may be a zombie, or its pid
+   * another process: the next postmaster would take that for a living one and refuse to start. The lock files go only
+   * when nothing works in the data directory any more, which is what they are there to make sure of.
+   */
+  async #clearAfterCrash(): Promise<void> {
+    const { data, sockets } = this.#layout;
+    const directory = await realpath(data);
+    const remaining = () => findByDirectory(directory, this.#input.user.uid);
+    for (const orphan of remaining()) sendSignal(orphan, 'SIGKILL');
+    for (let waited = 0; remaining().length > 0; waited += orphanPollMs) {
+      if (waited >= orphanWaitMs) {
+        throw new KlusterError('instance_start_failed', `Processes of an earlier run do not end in ${data}`);
+      }
+      await sleep(orphanPollMs);
+    }
+    const socket = join(sockets, `.s.PGSQL.${String(this.#input.spec.port)}`);
+    for (const path of [join(data, 'postmaster.pid'), socket, `${socket}.lock`])
+      await rm(path, { force: true });
   }
 
   async command(): Promise<EngineCommand> {

@@ -20,7 +20,7 @@ export interface StorageServer {
 const probeSchema = 'kluster';
 
 /** The table that every shard carries about itself; existing tools look for this name. */
-export const shardIdentityTable = { database: 'kunlun_sysdb', table: 'cluster_info' } as const;
+const shardIdentityTable = { database: 'kunlun_sysdb', table: 'cluster_info' } as const;
 
 /** Makes or updates the server, its credentials and its probe table. `applicationRole` may make tables on it. */
 export async function defineStorageServer(
@@ -53,6 +53,18 @@ export async function defineStorageServer(
     );
     await defineProbeTable(session, server.name);
   });
+}
+
+/** Where the compute node's sessions go for this shard; null when it does not know the shard. */
+export async function readStorageRoute(session: SqlSession, name: string): Promise<HostPort | null> {
+  const rows = await session.rows(
+    `SELECT option_name, option_value FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE srvname = $1`,
+    [name],
+  );
+  const options = new Map(rows.map((row) => [textOf(row, 'option_name'), textOf(row, 'option_value')]));
+  const hostaddr = options.get('host');
+  const port = options.get('port');
+  return hostaddr === undefined || port === undefined ? null : { hostaddr, port: Number(port) };
 }
 
 async function serverExists(session: SqlSession, name: string): Promise<boolean> {

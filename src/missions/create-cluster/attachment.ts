@@ -38,7 +38,6 @@ export function createClusterAttachment(job: JobView): JsonObject | null {
     computer_state: computer.state,
     ...(computer.state === 'failed' ? { comp_error_info: computer.errorInfo } : {}),
     computer_step: [computerStep(job, prepared, computer)],
-    ...(job.notes.length === 0 ? {} : { warnings: job.notes }),
   };
 }
 

@@ -20,11 +20,13 @@ export const createCluster = defineMission<Services>()({
   doneText: 'create cluster successfully',
   async admit(services, paras) {
     const [first, ...rest] = [...crossFieldViolations(paras), ...(await unknownMachines(services, paras))];
-    // A new cluster has no name yet that another job could use: nothing to lock.
+    // A new cluster has no id yet that could be locked; jobs on it are refused until it is made (`clustersInTheMaking`).
     return first === undefined
       ? { admitted: true, locks: [] }
       : { admitted: false, violations: [first, ...rest] };
   },
+  // Two that decide at the same moment would promise the same memory twice.
+  preparesUnder: 'placement',
   prepare: prepareCreateCluster,
   plan: createClusterPlan,
   attachment: createClusterAttachment,

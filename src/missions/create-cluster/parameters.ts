@@ -54,7 +54,7 @@ export const createClusterParas = Type.Object({
     integer({
       description: 'Client connections per compute node.',
       minimum: 1,
-      maximum: 100_000,
+      maximum: 10_000,
       codes: { invalid: 70_079 },
       example: '100',
     }),

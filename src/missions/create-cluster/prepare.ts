@@ -49,6 +49,7 @@ export async function prepareCreateCluster(
       nodes: machines.map(storagePlace),
     })),
     comps: placement.computeNodes.map(computePlace),
+    memoryMb: { storage: sizing.storage.memoryMb, compute: sizing.compute.memoryMb },
   };
 }
 

@@ -28,6 +28,8 @@ export const createClusterPrepared = Type.Object({
     }),
   ),
   comps: Type.Array(computePlace),
+  /** What placement counted one storage node and one compute node with, MiB. */
+  memoryMb: Type.Object({ storage: Type.Integer(), compute: Type.Integer() }),
 });
 
 export type StoragePlace = Type.Static<typeof storagePlace>;

@@ -1,13 +1,14 @@
 import type { Violation } from '../../core/errors/kluster-error.ts';
 import { shownValue } from '../../core/parameters/parse.ts';
 import type { CreateClusterParas } from './parameters.ts';
+import { internalConnections } from './sizing.ts';
 
 /** Fewest nodes of a shard that can lose one and still know what was committed. */
 const fewestReplicatedNodes = 3;
 
 /** Rules between several parameters of create_cluster. */
 export function crossFieldViolations(paras: CreateClusterParas): readonly Violation[] {
-  return [nodesForMode(paras), fullsyncForNodes(paras), noProxysql(paras)].filter(
+  return [nodesForMode(paras), fullsyncForNodes(paras), connectionsPerShard(paras), noProxysql(paras)].filter(
     (violation) => violation !== undefined,
   );
 }
@@ -36,6 +37,20 @@ function fullsyncForNodes(paras: CreateClusterParas): Violation | undefined {
     value: shownValue(level),
     rule: `must be from 1 to nodes - 1 (${String(nodes - 1)})`,
     code: 70_175,
+  };
+}
+
+/** More than this MySQL does not take (manual, max_connections). */
+const mostConnections = 100_000;
+
+function connectionsPerShard({ max_connections: clients, comps }: CreateClusterParas): Violation | undefined {
+  const most = Math.floor((mostConnections - internalConnections) / comps);
+  if (clients === undefined || clients <= most) return undefined;
+  return {
+    field: 'paras.max_connections',
+    value: shownValue(clients),
+    rule: `must be at most ${String(most)} with ${String(comps)} compute nodes: a shard takes all of their connections`,
+    code: 70_079,
   };
 }
 

@@ -34,7 +34,10 @@ const emptyComputeDiskMb = 128;
 const smallestBufferPoolMb = 5;
 
 /** Connections of the manager, of replicas, of clone and of the agent's probe, on top of those of compute nodes. */
-const internalConnections = 20;
+export const internalConnections = 20;
+
+/** Connections of a compute node on top of its clients': three reserved for superusers, the manager, monitoring. */
+const internalComputeConnections = 10;
 
 export function nodeSizing(paras: CreateClusterParas): NodeSizing {
   const profile: MemoryProfile = paras.dbcfg === true ? 'small' : 'normal';
@@ -56,6 +59,10 @@ export function nodeSizing(paras: CreateClusterParas): NodeSizing {
       // Each session of each compute node opens one connection to the shard.
       maxConnections: clients === undefined ? undefined : clients * paras.comps + internalConnections,
     },
-    compute: { memoryMb: computeMemory[profile], diskMb: emptyComputeDiskMb, maxConnections: clients },
+    compute: {
+      memoryMb: computeMemory[profile],
+      diskMb: emptyComputeDiskMb,
+      maxConnections: clients === undefined ? undefined : clients + internalComputeConnections,
+    },
   };
 }

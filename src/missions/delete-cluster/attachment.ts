@@ -45,6 +45,5 @@ export function deleteClusterAttachment(job: JobView): JsonObject | null {
         error_info: computer.errorInfo,
       },
     ],
-    ...(job.notes.length === 0 ? {} : { warnings: job.notes }),
   };
 }

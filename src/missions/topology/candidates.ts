@@ -3,8 +3,10 @@ import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
 import type { MachineId } from '../../core/ids.ts';
 import type { Machine, MachineType, PortRange } from '../../core/model.ts';
 import type { CandidateMachine } from '../../core/placement.ts';
+import type { HostUse } from '../../catalog/instances.ts';
 import { lowestFreePort, portStride, type PortReservation } from '../../catalog/ports.ts';
 import type { Services } from '../../jobs/services.ts';
+import { promisedNodes, type PromisedNode } from './promised-nodes.ts';
 
 /** A machine as placement sees it, with what the plan needs to use it. */
 export interface Candidate extends CandidateMachine {
@@ -20,7 +22,8 @@ export interface Candidate extends CandidateMachine {
 const spaceDeadlineMs = 5000;
 
 /**
- * The running machines of one type, of the given addresses or all, with their use and free space. A machine whose agent
+ * The running machines of one type, of the given addresses or all, with their use and free space. What jobs under way
+ * have promised to nodes counts as used. A machine whose agent
  * does not answer is left out, and named in `unreachable`: nothing could be started on it.
  */
 export async function candidateMachines(
@@ -30,11 +33,12 @@ export async function candidateMachines(
   signal: AbortSignal,
 ): Promise<{ readonly candidates: readonly Candidate[]; readonly unreachable: readonly string[] }> {
   const { catalog } = services;
-  const { machines, reservations, use } = await catalog.database.read(
+  const { machines, reservations, use, promised } = await catalog.database.read(
     async (sql) => ({
       machines: await catalog.machines.list(sql, { machineType, state: 'running' }),
       reservations: await catalog.ports.list(sql),
       use: await catalog.instances.hostUse(sql),
+      promised: await promisedNodes(catalog, sql),
     }),
     signal,
   );
@@ -48,7 +52,11 @@ export async function candidateMachines(
         return [];
       }
       const own = reservations.filter((reservation) => reservation.hostaddr === machine.hostaddr);
-      return [candidate(machine, spaces, own, use.get(machine.hostaddr))];
+      const taken = {
+        use: use.get(machine.hostaddr),
+        promised: promised.filter((node) => node.hostaddr === machine.hostaddr),
+      };
+      return [candidate(machine, spaces, own, taken)];
     }),
   );
   return { candidates: candidates.flat(), unreachable };
@@ -75,8 +83,11 @@ function candidate(
   machine: Machine,
   spaces: readonly PathSpace[],
   reservations: readonly PortReservation[],
-  use: { readonly nodes: number; readonly memoryMb: number; readonly primaries: number } | undefined,
+  { use, promised }: { readonly use: HostUse | undefined; readonly promised: readonly PromisedNode[] },
 ): Candidate {
+  const withoutPorts = promised.filter(
+    ({ machineType, hasPorts }) => machineType === machine.machineType && !hasPorts,
+  );
   const roomiest = (paths: readonly string[]): PathSpace | undefined =>
     spaces
       .filter((space) => paths.includes(space.path))
@@ -89,12 +100,15 @@ function candidate(
     rackId: machine.rackId,
     state: machine.state,
     totalMemoryMb: machine.totalMemoryMb,
-    reservedMemoryMb: use?.memoryMb ?? 0,
+    reservedMemoryMb: promised.reduce((sum, { memoryMb }) => sum + memoryMb, use?.memoryMb ?? 0),
     cpuCores: machine.totalCpuCores,
     availableDiskMb: data?.availableMb,
-    nodes: use?.nodes ?? 0,
-    primaries: use?.primaries ?? 0,
-    freePortSlots: freeSlots(machine.portRange, portStride[machine.machineType], reservations),
+    nodes: (use?.nodes ?? 0) + promised.length,
+    primaries: (use?.primaries ?? 0) + promised.filter(({ isPrimary }) => isPrimary).length,
+    freePortSlots: Math.max(
+      0,
+      freeSlots(machine.portRange, portStride[machine.machineType], reservations) - withoutPorts.length,
+    ),
     datadir: roomiest(machine.datadir)?.path ?? '',
     logdir: roomiest(machine.logdir)?.path ?? '',
     walLogDir: roomiest(machine.walLogDir)?.path ?? '',

@@ -2,7 +2,11 @@ import type { InstanceSpec, InstanceView } from '../../core/agent-protocol.ts';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import type { InstanceId } from '../../core/ids.ts';
 import type { MachineType } from '../../core/model.ts';
+import type { RetryPolicy } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
+
+/** For steps that need an agent or an engine: long enough for either to be restarted. */
+export const restartRetry: RetryPolicy = { attempts: 6, firstDelayMs: 300, maximumDelayMs: 3000 };
 
 /** One engine to be started on one machine, with a port that is found on the way. */
 export interface InstanceOrder {
@@ -68,6 +72,8 @@ export async function removeInstance(
   const { database, pendingRemovals, ports } = services.catalog;
   const agent = services.agents.at({ hostaddr: removal.hostaddr, port: removal.agentPort });
   try {
+    // Told at once: a machine that takes connections and says nothing would hold the removal up for minutes.
+    await agent.health({ signal });
     await agent.remove(removal.instanceId, { signal });
   } catch (error) {
     const isUnreachable = error instanceof KlusterError && error.kind === 'agent_unreachable';

@@ -179,12 +179,16 @@ describe('cpu limits', () => {
       );
       const view = await client.create(id, spec);
       onTestFinished(() => client.remove(id));
-      expect(await readFile(`/proc/${String(view.pid)}/cgroup`, 'utf8')).toContain(`/kluster/${id}`);
+      const memberships = await readFile(`/proc/${String(view.pid)}/cgroup`, 'utf8');
+      expect(memberships).toContain(`/kluster/${id}.`);
+      const group = /\/kluster\/(.+)$/m.exec(memberships)?.[1] ?? '';
       const limits = [{ cores: 1.5, mode: 'quota' }, { cores: 2, mode: 'share' }, null] as const;
       for (const limit of limits) expect(await client.setCpuLimit(id, limit)).toEqual(limit);
-      await client.remove(id);
       const groups = present?.version === 'v1' ? '/sys/fs/cgroup/cpu/kluster' : '/sys/fs/cgroup/kluster';
-      await expect(readFile(join(groups, id, 'cgroup.procs'))).rejects.toMatchObject({ code: 'ENOENT' });
+      const members = join(groups, group, 'cgroup.procs');
+      expect(await readFile(members, 'utf8')).toContain(String(view.pid));
+      await client.remove(id);
+      await expect(readFile(members)).rejects.toMatchObject({ code: 'ENOENT' });
     },
   );
 

@@ -231,8 +231,7 @@ test('restart acts once per operation key; RESTART by SQL brings the node back',
   expect(after.lastExit?.reason).toBe('exit code 16');
 });
 
-test('a clone of another node comes back by itself, with the donor’s data and its own agent', async () => {
-  const donor = await mysqlSession(at(22_010), accountFor('management'));
+async function cloneSourceIntoReplica(): Promise<void> {
   const recipient = await mysqlSession(at(22_020), accountFor('management'));
   const { user, password } = accountFor('replication');
   const before = await client.instance(replica);
@@ -243,11 +242,25 @@ test('a clone of another node comes back by itself, with the donor’s data and 
     const view = await client.instance(replica);
     return view.state === 'running' && view.pid !== before.pid ? view : undefined;
   });
-  const again = await mysqlSession(at(22_020), accountFor('management'));
-  const state = 'SELECT @@gtid_executed AS gtids, @@super_read_only AS readOnly';
+}
+
+test('a clone of another node comes back by itself, with the data of the donor, and survives a crash', async () => {
+  const donor = await mysqlSession(at(22_010), accountFor('management'));
   const { gtids } = await mysqlRow(donor, 'SELECT @@gtid_executed AS gtids');
-  expect(await mysqlRow(again, state)).toEqual({ gtids, readOnly: 1 });
   expect(String(gtids)).not.toBe('');
+  const state = 'SELECT @@gtid_executed AS gtids, @@super_read_only AS readOnly';
+  // The second time the recipient's own log is further than the donor's.
+  for (let round = 0; round < 2; round += 1) {
+    await cloneSourceIntoReplica();
+    const cloned = await mysqlSession(at(22_020), accountFor('management'));
+    expect(await mysqlRow(cloned, state)).toEqual({ gtids, readOnly: 1 });
+    await client.restart(replica, `after-clone-${String(round)}`);
+    await client.stop(replica, 'immediate');
+    await client.start(replica);
+  }
+  const recovered = await mysqlSession(at(22_020), accountFor('management'));
+  expect(await mysqlRow(recovered, state)).toEqual({ gtids, readOnly: 1 });
+  expect(await mysqlRow(recovered, 'SELECT COUNT(*) AS count FROM load_test.t')).toEqual({ count: 10_000 });
 });
 
 test('stopping holds until it is started; what was on disk is there again', async () => {

@@ -20,7 +20,9 @@ test('a command name with spaces and parentheses does not shift the fields', () 
 
 test('a process is found by its argument, and is not alive when its pid means another start', async () => {
   const mark = `--mark=${String(process.pid)}-${String(Date.now())}`;
-  const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 30000)', '--', mark], { stdio: 'ignore' });
+  const child = spawn(process.execPath, ['-e', 'setTimeout(() => {}, 30000)', '--', mark], {
+    stdio: 'ignore',
+  });
   onTestFinished(() => {
     child.kill('SIGKILL');
   });

@@ -174,4 +174,22 @@ describe('fault points', () => {
     ]);
     expect(readFileSync(file, 'utf8')).toBe('one\ntwo\n');
   });
+
+  it('kill once and then fail where both are asked for', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'faults-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const kill = vi.spyOn(process, 'kill').mockImplementation(() => {
+      throw new Error('killed');
+    });
+    onTestFinished(() => kill.mockRestore());
+    const point = faultPointsOf({
+      KLUSTER_FAULT_MODE: 'kill-everywhere,fail:two',
+      KLUSTER_FAULT_FILE: join(directory, 'visited'),
+    });
+    expect(() => point('one')).toThrow('killed');
+    expect(() => point('one')).not.toThrow();
+    expect(() => point('two')).toThrow('killed');
+    expect(() => point('two')).toThrow('fault injected at two');
+    expect(() => faultPointsOf({ KLUSTER_FAULT_MODE: 'fail:two,' })).toThrow('not known');
+  });
 });

@@ -1,5 +1,6 @@
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
+import { restartRetry } from '../../topology/instances.ts';
 import { proveReplicatedWrite } from '../../topology/shard-proof.ts';
 import { openSingleNode, startGroupShard, startSemiSyncShard } from '../../topology/shard-replication.ts';
 import { freshShard, type ClusterOrder } from '../context.ts';
@@ -15,6 +16,7 @@ export function replicateShard(order: ClusterOrder, shard: number): Step<Service
     title: `start replication of ${name}`,
     weight: 2,
     deadlineMs,
+    retry: restartRetry,
     async run(context) {
       const fresh = await freshShard(context, order, shard);
       switch (order.paras.ha_mode) {

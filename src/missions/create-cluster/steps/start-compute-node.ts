@@ -1,7 +1,7 @@
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
 import { readClusterAccounts } from '../../topology/accounts.ts';
-import { removeInstance, startInstance } from '../../topology/instances.ts';
+import { removeInstance, restartRetry, startInstance } from '../../topology/instances.ts';
 import { computeSpec } from '../../topology/node-specs.ts';
 import { computeInstance, registeredId, type ClusterOrder } from '../context.ts';
 import type { ComputePlace } from '../prepared.ts';
@@ -15,6 +15,7 @@ export function startComputeNode(order: ClusterOrder, place: ComputePlace, index
     title: `start compute node ${String(index)} on ${place.hostaddr}`,
     weight: 2,
     deadlineMs,
+    retry: restartRetry,
     async run(context) {
       const { services, signal } = context;
       const cluster = registeredId(context);

@@ -1,7 +1,7 @@
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
 import { readClusterAccounts, storageAccounts } from '../../topology/accounts.ts';
-import { removeInstance, startInstance } from '../../topology/instances.ts';
+import { removeInstance, restartRetry, startInstance } from '../../topology/instances.ts';
 import { serverIdOf, storageSpec } from '../../topology/node-specs.ts';
 import { registeredId, storageInstance, type ClusterOrder } from '../context.ts';
 import type { StoragePlace } from '../prepared.ts';
@@ -22,6 +22,7 @@ export function startStorageNode(
     title: `start node ${String(node)} of ${name} on ${place.hostaddr}`,
     weight: 4,
     deadlineMs,
+    retry: restartRetry,
     async run(context) {
       const { services, signal } = context;
       const cluster = registeredId(context);

@@ -1,0 +1,62 @@
+import type { Credential } from '../catalog/credentials.ts';
+import { KlusterError } from '../core/errors/kluster-error.ts';
+import type { ComputeNode, Shard } from '../core/model.ts';
+import { withPostgres } from '../engines/postgres/connection.ts';
+import { defineStorageServer, readStorageRoute } from '../engines/postgres/storage-servers.ts';
+import type { ShardAction } from './diagnosis.ts';
+import type { RouteObservation } from './shard-observation.ts';
+
+/** What the compute nodes of a cluster are reached with. */
+interface RouteContext {
+  readonly shard: Shard;
+  /** Every account of the cluster by its purpose. */
+  readonly accounts: ReadonlyMap<string, Credential>;
+}
+
+const connectTimeoutMs = 1000;
+const statementTimeoutMs = 2000;
+
+/** Asks every compute node that serves; one that does not answer in time is asked again at the next look. */
+export async function observeRoutes(
+  context: RouteContext & { readonly comps: readonly ComputeNode[] },
+  signal: AbortSignal,
+): Promise<readonly RouteObservation[]> {
+  const superuser = context.accounts.get('compute_superuser');
+  const serving = context.comps.filter((comp) => comp.status === 'active');
+  if (superuser === undefined) return [];
+  const routes = await Promise.all(
+    serving.map(async (comp): Promise<readonly RouteObservation[]> => {
+      const { hostaddr, port } = comp;
+      const address = { hostaddr, port, ...superuser, connectTimeoutMs, statementTimeoutMs };
+      try {
+        const route = await withPostgres(address, signal, (session) =>
+          readStorageRoute(session, context.shard.name),
+        );
+        return [{ comp, route }];
+      } catch (error) {
+        signal.throwIfAborted();
+        if (error instanceof KlusterError) return [];
+        throw error;
+      }
+    }),
+  );
+  return routes.flat();
+}
+
+/** Sessions of the compute node notice the new address before their next statement (mysql_fdw drops the connection). */
+export async function reroute(
+  { shard, accounts }: RouteContext,
+  { comp, primary }: Extract<ShardAction, { kind: 'reroute' }>,
+  signal: AbortSignal,
+): Promise<void> {
+  const superuser = accounts.get('compute_superuser');
+  const compute = accounts.get('compute');
+  const application = accounts.get('application');
+  if (superuser === undefined || compute === undefined || application === undefined) {
+    throw new KlusterError('metadata', `cluster ${String(shard.clusterId)} lacks an account in the catalog`);
+  }
+  const { hostaddr, port } = comp;
+  await withPostgres({ hostaddr, port, ...superuser }, signal, (session) =>
+    defineStorageServer(session, { name: shard.name, primary, account: compute }, application.user),
+  );
+}

@@ -1,0 +1,343 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, open, symlink } from 'node:fs/promises';
+import { connect } from 'node:net';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { AgentOptions } from '../../src/agent/agent.ts';
+import { packageRoot } from '../../src/catalog/package-root.ts';
+import { ManagerClient } from '../../src/client/manager.ts';
+import { KlusterError } from '../../src/core/errors/kluster-error.ts';
+import type { JobJson } from '../../src/core/rest-types.ts';
+import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
+import { writeHomeConfig } from '../../src/manager/home-config.ts';
+import { installationSecret } from '../../src/manager/secrets.ts';
+import type { InstallationLayout, TestMachine } from './installation.ts';
+import { endProcess, leftProcesses } from './leftovers.ts';
+import { configureLoopback } from './loopback.ts';
+import type { ManagerOrder } from './manager-main.ts';
+import { templateCache } from './template-cache.ts';
+
+const managerPort = 35_001;
+const agentPort = 35_002;
+const startDeadlineMs = 30_000;
+const pollMs = 20;
+
+/** What a manager is told to do to itself; see `src/jobs/fault-points.ts`. */
+export interface Faults {
+  readonly mode: string;
+  /** Remembers the points at which a manager was killed. */
+  readonly file: string;
+}
+
+/** A server in a process of its own. */
+class ServerProcess {
+  readonly #child: ChildProcess;
+  readonly ended: Promise<NodeJS.Signals | number | null>;
+
+  constructor(child: ChildProcess) {
+    this.#child = child;
+    this.ended = new Promise((resolve) => {
+      child.once('exit', (code, signal) => resolve(signal ?? code));
+    });
+  }
+
+  get pid(): number {
+    const { pid } = this.#child;
+    if (pid === undefined) throw new Error('a server process did not start');
+    return pid;
+  }
+
+  get isRunning(): boolean {
+    return this.#child.exitCode === null && this.#child.signalCode === null;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.#child.kill(name);
+  }
+
+  /** To its standard input, which ends then. */
+  tell(text: string): void {
+    this.#child.stdin?.end(text);
+  }
+
+  /** SIGKILL: no farewell to anybody. */
+  async kill(): Promise<void> {
+    this.#child.kill('SIGKILL');
+    await this.ended;
+  }
+}
+
+/**
+ * An installation whose manager and agents are processes of their own, so that each can be killed at any moment. Agents
+ * of several "machines" on loopback addresses share one home; engines outlive them all until `close`.
+ */
+export class ProcessInstallation {
+  readonly home: Home;
+  readonly machines: readonly TestMachine[];
+  readonly client: ManagerClient;
+  readonly #network: string;
+  readonly #agents = new Map<string, ServerProcess>();
+  #manager: ServerProcess | null = null;
+  /** The next manager, loaded and waiting for its turn. */
+  #standby: Promise<ServerProcess> | null = null;
+  #unconfigure: () => Promise<void> = () => Promise.resolve();
+
+  private constructor(home: Home, layout: InstallationLayout) {
+    this.home = home;
+    this.#network = layout.network;
+    this.machines = Array.from({ length: layout.machines }, (_, index) => {
+      const hostaddr = `${layout.network}.${String(index + 11)}`;
+      return {
+        hostaddr,
+        dataDirectory: join(home.dataDirectory, hostaddr),
+        stateDirectory: join(home.directory, `agent-${String(index + 11)}`),
+      };
+    });
+    this.client = new ManagerClient({ url: `http://${layout.network}.1:${String(managerPort)}` });
+  }
+
+  /** Everything runs and every machine is registered as storage and computer. */
+  static async start(directory: string, layout: InstallationLayout): Promise<ProcessInstallation> {
+    const home = homeAt(directory);
+    await ensureHome(home);
+    await installationSecret(home);
+    const hostaddr = `${layout.network}.1`;
+    await writeHomeConfig(home, { bind: hostaddr, port: managerPort, agentPort, hostaddr, tokens: [] });
+    await symlink(await templateCache(), join(home.agentDirectory, 'templates'));
+    const installation = new ProcessInstallation(home, layout);
+    try {
+      await installation.#start();
+    } catch (error) {
+      await installation.close();
+      throw error;
+    }
+    return installation;
+  }
+
+  async #start(): Promise<void> {
+    this.#unconfigure = await configureLoopback(this.machines.map(({ hostaddr }) => hostaddr));
+    for (const machine of this.machines) await mkdir(machine.dataDirectory, { recursive: true });
+    await Promise.all([
+      this.startManager(),
+      ...this.machines.map(({ hostaddr }) => this.startAgent(hostaddr)),
+    ]);
+    for (const machine of this.machines) await this.#register(machine);
+  }
+
+  /** Resolves when the manager serves, or has ended: with faults it may die before. */
+  async startManager(faults?: Faults): Promise<void> {
+    const environment =
+      faults === undefined ? {} : { KLUSTER_FAULT_MODE: faults.mode, KLUSTER_FAULT_FILE: faults.file };
+    const server = await (this.#standby ?? this.#loadManager());
+    const order: ManagerOrder = { home: this.home.directory, environment };
+    server.tell(JSON.stringify(order));
+    this.#standby = faults === undefined ? null : this.#loadManager();
+    this.#manager = server;
+    const outcome = await served(server, { host: `${this.#network}.1`, port: managerPort });
+    if (outcome !== 'serving' && outcome !== 'SIGKILL') {
+      throw new Error(`the manager ended with ${String(outcome)}; see ${this.home.managerLog}`);
+    }
+  }
+
+  #loadManager(): Promise<ServerProcess> {
+    return startServer([compiled('manager-main')], this.home.managerLog);
+  }
+
+  async killManager(): Promise<void> {
+    await this.#manager?.kill();
+    this.#manager = null;
+  }
+
+  /** Resolves when the manager has died. */
+  async managerEnded(): Promise<void> {
+    await this.#manager?.ended;
+  }
+
+  async startAgent(hostaddr: string): Promise<void> {
+    const machine = this.machine(hostaddr);
+    const options: AgentOptions = {
+      hostaddr,
+      port: agentPort,
+      stateDirectory: machine.stateDirectory,
+      secretFile: this.home.secretFile,
+      templateDirectory: await templateCache(),
+    };
+    const log = join(this.home.logDirectory, `agent-${hostaddr}.log`);
+    const server = await startServer([compiled('agent-main'), JSON.stringify(options)], log);
+    this.#agents.set(hostaddr, server);
+    const outcome = await served(server, { host: hostaddr, port: agentPort });
+    if (outcome !== 'serving')
+      throw new Error(`the agent of ${hostaddr} ended with ${String(outcome)}; see ${log}`);
+  }
+
+  /** SIGKILL; its engines live on. */
+  async killAgent(hostaddr: string): Promise<void> {
+    await this.#agents.get(hostaddr)?.kill();
+    this.#agents.delete(hostaddr);
+  }
+
+  /** SIGSTOP and SIGCONT: a machine that takes connections and answers nothing. */
+  freezeAgent(hostaddr: string, frozen: boolean): void {
+    this.#agents.get(hostaddr)?.signal(frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  machine(hostaddr: string): TestMachine {
+    const machine = this.machines.find((candidate) => candidate.hostaddr === hostaddr);
+    if (machine === undefined) throw new Error(`the test has no machine ${hostaddr}`);
+    return machine;
+  }
+
+  async #register(machine: TestMachine): Promise<void> {
+    const { hostaddr, dataDirectory } = machine;
+    const offset = this.machines.indexOf(machine) * 60;
+    for (const [machineType, first] of [
+      ['storage', 57_000 + offset],
+      ['computer', 47_000 + offset],
+    ] as const) {
+      const job = await this.run('create_machine', {
+        hostaddr,
+        machine_type: machineType,
+        port_range: `${String(first)}-${String(first + 59)}`,
+        rack_id: '1',
+        datadir: dataDirectory,
+        logdir: dataDirectory,
+        wal_log_dir: dataDirectory,
+        comp_datadir: dataDirectory,
+        total_mem: '16384',
+        total_cpu_cores: '8',
+      });
+      if (job.status !== 'done') throw new Error(`${hostaddr} was not registered: ${String(job.error?.message)}`);
+    }
+  }
+
+  async submit(jobType: string, paras: Record<string, string>, idempotencyKey?: string): Promise<number> {
+    const options = idempotencyKey === undefined ? {} : { idempotencyKey };
+    const request = { job_type: jobType, paras, user_name: 'test' };
+    const answer = await this.client.submit(request, options);
+    if (!('job_id' in answer)) throw new Error(`${jobType} is not a job`);
+    return answer.job_id;
+  }
+
+  /** Submits a job and waits for its end. */
+  async run(jobType: string, paras: Record<string, string>): Promise<JobJson> {
+    return this.ended(await this.submit(jobType, paras));
+  }
+
+  async ended(id: number, deadlineMs = 90_000): Promise<JobJson> {
+    return this.when(id, 'ended', ({ phase }) => phase === 'ended', deadlineMs);
+  }
+
+  /** The job as soon as the condition holds for it. */
+  async when(
+    id: number,
+    what: string,
+    holds: (job: JobJson) => boolean,
+    deadlineMs = 30_000,
+  ): Promise<JobJson> {
+    const deadline = performance.now() + deadlineMs;
+    for (;;) {
+      const job = await this.client.job(id);
+      if (holds(job)) return job;
+      if (performance.now() > deadline || job.phase === 'ended')
+        throw new Error(`job ${String(id)} is not "${what}": ${JSON.stringify(job, null, 1)}`);
+      await sleep(pollMs);
+    }
+  }
+
+  /**
+   * Submits a job to managers that kill themselves as `faults` says, starting the next one each time, until one lives
+   * to see the job's end. Gives the job and the number of managers that died.
+   */
+  async survive(
+    jobType: string,
+    paras: Record<string, string>,
+    faults: Faults,
+  ): Promise<{ readonly job: JobJson; readonly kills: number }> {
+    const key = `${jobType}-${faults.file}`;
+    await this.killManager();
+    for (let kills = 0; kills < maximumKills; kills += 1) {
+      await this.startManager(faults);
+      const job = await Promise.race([this.#patiently(jobType, paras, key), this.#death()]);
+      if (job !== null) {
+        await this.killManager();
+        await this.startManager();
+        return { job: await this.client.job(job.job_id), kills };
+      }
+    }
+    throw new Error(`${jobType} did not end in spite of ${String(maximumKills)} new managers`);
+  }
+
+  async #death(): Promise<null> {
+    await this.managerEnded();
+    return null;
+  }
+
+  /** Null when the manager does not answer (any more). */
+  async #patiently(jobType: string, paras: Record<string, string>, key: string): Promise<JobJson | null> {
+    try {
+      return await this.ended(await this.submit(jobType, paras, key));
+    } catch (error) {
+      const isGone = error instanceof KlusterError && error.kind === 'manager_unreachable';
+      if (!isGone) throw error;
+      await this.managerEnded();
+      return null;
+    }
+  }
+
+  /** Ends all processes; files go with the scratch directory. */
+  async close(): Promise<void> {
+    await this.killManager();
+    await (await this.#standby)?.kill();
+    for (const hostaddr of this.#agents.keys()) await this.killAgent(hostaddr);
+    const { directory } = this.home;
+    for (const left of await leftProcesses({ id: directory, directory }, 0)) await endProcess(left);
+    await this.#unconfigure();
+  }
+}
+
+/** More than any job has fault points. */
+const maximumKills = 90;
+
+/** Compiled, because Node alone cannot run the sources and every start counts. */
+function compiled(name: string): string {
+  const program = join(packageRoot(), 'dist', 'test', 'support', `${name}.js`);
+  if (!existsSync(program)) throw new Error(`${program} is missing: compile first (npm test does)`);
+  return program;
+}
+
+async function startServer(args: readonly string[], logFile: string): Promise<ServerProcess> {
+  const log = await open(logFile, 'a');
+  try {
+    return new ServerProcess(spawn(process.execPath, args, { stdio: ['pipe', log.fd, log.fd] }));
+  } finally {
+    await log.close();
+  }
+}
+
+/** Waits until the server takes connections; or says how it has ended. */
+async function served(
+  server: ServerProcess,
+  at: { readonly host: string; readonly port: number },
+): Promise<'serving' | NodeJS.Signals | number | null> {
+  const deadline = performance.now() + startDeadlineMs;
+  while (performance.now() < deadline) {
+    if (!server.isRunning) return server.ended;
+    if (await accepts(at)) return 'serving';
+    await sleep(pollMs);
+  }
+  await server.kill();
+  throw new Error(`no answer at ${at.host}:${String(at.port)} within ${String(startDeadlineMs)} ms`);
+}
+
+function accepts(at: { readonly host: string; readonly port: number }): Promise<boolean> {
+  return new Promise((resolve) => {
+    const socket = connect(at);
+    const settle = (answer: boolean) => {
+      socket.destroy();
+      resolve(answer);
+    };
+    socket.once('connect', () => settle(true));
+    socket.once('error', () => settle(false));
+  });
+}

@@ -1,0 +1,330 @@
+import { describe, expect, it } from 'vitest';
+import {
+  clusterId,
+  computeNodeId,
+  instanceId,
+  machineId,
+  shardId,
+  storageNodeId,
+} from '../../../src/core/ids.ts';
+import type { ComputeNode, HaMode, HostPort, StorageNode } from '../../../src/core/model.ts';
+import { diagnose } from '../../../src/ha/diagnose.ts';
+import type { ShardAction, ShardState } from '../../../src/ha/diagnosis.ts';
+import type { NodeAnswer, NodeObservation, ShardObservation } from '../../../src/ha/shard-observation.ts';
+
+const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+
+function node(index: number): StorageNode {
+  return {
+    id: storageNodeId(index),
+    clusterId: clusterId(1),
+    shardId: shardId(1),
+    machineId: machineId(index),
+    instanceId: instanceId(`cluster1-shard1-node${String(index)}`),
+    hostaddr: `10.0.0.${String(index)}`,
+    port: 57_001,
+    memberState: index === 1 ? 'source' : 'replica',
+    status: 'active',
+  };
+}
+
+const at = (index: number) => ({ hostaddr: `10.0.0.${String(index)}`, port: 57_001 });
+
+/** Node `index` says this; null: it does not answer. */
+function seen(index: number, answer: NodeAnswer | null): NodeObservation {
+  return { node: node(index), answer, failure: answer === null ? 'connect ECONNREFUSED' : null };
+}
+
+const plain: NodeAnswer = {
+  superReadOnly: true,
+  channel: null,
+  acknowledgements: 0,
+  gtids: `${uuid}:1-10`,
+  groupState: 'OFFLINE',
+  group: [],
+};
+const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledgements: 1 };
+const following = { source: at(1), receiverRunning: true, applierRunning: true, error: null };
+const replica: NodeAnswer = { ...plain, channel: following };
+
+/** The group as a member sees it: who leads, and who else is listed. */
+const view = (leader: number, ...others: readonly number[]): NodeAnswer['group'] =>
+  [leader, ...others].map((index) => ({
+    ...at(index),
+    serverUuid: String(index),
+    state: 'ONLINE',
+    primary: index === leader,
+  }));
+const member = (leader: number, ...others: readonly number[]): NodeAnswer => ({
+  ...plain,
+  groupState: 'ONLINE',
+  group: view(leader, ...others),
+});
+const offline = plain;
+const ahead: NodeAnswer = { ...offline, gtids: `${uuid}:1-12` };
+const apart: NodeAnswer = { ...offline, gtids: `${uuid}:1-9:13` };
+
+type Case = readonly [
+  situation: string,
+  answers: readonly (NodeAnswer | null)[],
+  state: ShardState,
+  action: ShardAction['kind'] | null,
+  on?: number,
+];
+
+function actedOn(action: ShardAction | null): number | null {
+  if (action === null) return null;
+  return action.kind === 'reroute' ? action.comp.id : action.node.id;
+}
+
+function check(haMode: HaMode, fullsyncLevel: number, [, answers, state, action, on]: Case): void {
+  const nodes = answers.map((answer, index) => seen(index + 1, answer));
+  const diagnosis = diagnose({
+    name: 'shard_1',
+    haMode,
+    fullsyncLevel,
+    nodes,
+    primarySilentMs: answers[0] === null ? 1000 : 0,
+    routes: [],
+  });
+  expect(diagnosis).toMatchObject({ state, reason: expect.stringMatching(/\S/) });
+  expect(diagnosis.action?.kind ?? null).toBe(action);
+  expect(actedOn(diagnosis.action)).toBe(on === undefined ? null : storageNodeId(on));
+}
+
+const shard = {
+  name: 'shard_1',
+  haMode: 'rbr',
+  fullsyncLevel: 1,
+  nodes: [],
+  primarySilentMs: 0,
+  routes: [],
+} as const satisfies ShardObservation;
+
+describe('no_rep', () => {
+  it.for<Case>([
+    ['one open node', [{ ...primary, acknowledgements: 0 }], 'healthy', null],
+    ['the node is closed, as after a restart', [plain], 'primary_closed', 'open', 1],
+    ['the node is silent', [null], 'primary_unreachable', null],
+  ])('%s', (row) => check('no_rep', 0, row));
+});
+
+describe('rbr', () => {
+  it.for<Case>([
+    ['all as it should be', [primary, replica, replica], 'healthy', null],
+    [
+      'a replica takes writes',
+      [primary, { ...replica, superReadOnly: false }, replica],
+      'second_writer',
+      'close',
+      2,
+    ],
+    [
+      'a replica takes writes while the primary is silent: closing comes first',
+      [null, { ...replica, superReadOnly: false }, replica],
+      'second_writer',
+      'close',
+      2,
+    ],
+    [
+      'the primary is silent for a moment: its agent may restart it',
+      [null, replica, replica],
+      'primary_unreachable',
+      null,
+    ],
+    [
+      'the primary is read-only',
+      [{ ...primary, superReadOnly: true }, replica, replica],
+      'primary_closed',
+      'open',
+      1,
+    ],
+    [
+      'semi-sync is off',
+      [{ ...primary, acknowledgements: 0 }, replica, replica],
+      'primary_closed',
+      'open',
+      1,
+    ],
+    [
+      'more acknowledgements than asked for',
+      [{ ...primary, acknowledgements: 2 }, replica, replica],
+      'healthy',
+      null,
+    ],
+    ['a replica without channel', [primary, replica, plain], 'replica_astray', 'follow', 3],
+    [
+      'a replica of another server',
+      [primary, { ...replica, channel: { ...following, source: at(3) } }, replica],
+      'replica_astray',
+      'follow',
+      2,
+    ],
+    [
+      'replication stopped, as after a restart',
+      [
+        primary,
+        replica,
+        { ...replica, channel: { ...following, receiverRunning: false, applierRunning: false } },
+      ],
+      'replica_stopped',
+      'start_replica',
+      3,
+    ],
+    [
+      'only the receiver stopped',
+      [primary, { ...replica, channel: { ...following, receiverRunning: false, error: 'lost' } }, replica],
+      'replica_stopped',
+      'start_replica',
+      2,
+    ],
+    [
+      'the applier stopped with an error: starting it again would hide it',
+      [
+        primary,
+        { ...replica, channel: { ...following, applierRunning: false, error: 'Duplicate entry' } },
+        replica,
+      ],
+      'replica_broken',
+      null,
+    ],
+    ['a replica is silent', [primary, replica, null], 'node_unreachable', null],
+    [
+      'a silent replica does not keep the other one from being started',
+      [primary, null, { ...replica, channel: { ...following, receiverRunning: false } }],
+      'replica_stopped',
+      'start_replica',
+      3,
+    ],
+  ])('%s', (row) => check('rbr', 1, row));
+
+  it('without a recorded primary nothing is done', () => {
+    const nodes = [2, 3].map((index) => seen(index, replica));
+    const diagnosis = diagnose({ ...shard, nodes });
+    expect(diagnosis).toMatchObject({ state: 'primary_unreachable', action: null });
+  });
+
+  describe('a primary that is silent for long', () => {
+    const lost = { ...replica, channel: { ...following, receiverRunning: false } };
+    const silent = (nodes: readonly NodeObservation[], fullsyncLevel = 1, primarySilentMs = 60_000) =>
+      diagnose({ ...shard, nodes, fullsyncLevel, primarySilentMs });
+
+    it('is replaced when no replica receives from it and enough of them answer', () => {
+      expect(silent([seen(1, null), seen(2, lost), seen(3, lost)])).toMatchObject({
+        state: 'primary_lost',
+        action: { kind: 'fail_over', quorum: 2 },
+      });
+    });
+
+    it.for<readonly [string, readonly (NodeAnswer | null)[], number, number]>([
+      ['it has been silent for a moment only', [null, lost, lost], 1, 7000],
+      ['a replica still receives: only the manager is cut off', [null, replica, lost], 1, 60_000],
+      [
+        'one of two replicas answers, and any one may have the acknowledged write',
+        [null, lost, null],
+        1,
+        60_000,
+      ],
+      ['no replica answers', [null, null, null], 1, 60_000],
+    ])('is waited for when %s', ([, answers, level, silentMs]) => {
+      const nodes = answers.map((answer, index) => seen(index + 1, answer));
+      expect(silent(nodes, level, silentMs)).toMatchObject({ state: 'primary_unreachable', action: null });
+    });
+
+    it('needs fewer replicas the more of them acknowledge each commit', () => {
+      expect(silent([seen(1, null), seen(2, lost), seen(3, null)], 2)).toMatchObject({
+        state: 'primary_lost',
+        action: { quorum: 1 },
+      });
+    });
+  });
+
+  it('a former primary with transactions of its own does not follow', () => {
+    const errant = { ...plain, gtids: `${uuid}:1-11` };
+    const diagnosis = diagnose({ ...shard, nodes: [seen(1, primary), seen(2, errant), seen(3, replica)] });
+    expect(diagnosis).toMatchObject({ state: 'replica_errant', action: null });
+    expect(diagnosis.reason).toContain(`${uuid}:11`);
+  });
+
+  it('a compute node that goes elsewhere is re-routed', () => {
+    const comp: ComputeNode = {
+      id: computeNodeId(7),
+      clusterId: clusterId(1),
+      machineId: machineId(1),
+      instanceId: instanceId('cluster1-comp1'),
+      name: 'comp7',
+      hostaddr: '10.0.0.9',
+      port: 47_001,
+      status: 'active',
+    };
+    const nodes = [seen(1, primary), seen(2, replica), seen(3, replica)];
+    const routed = (route: HostPort | null) => diagnose({ ...shard, nodes, routes: [{ comp, route }] });
+    expect(routed(at(1)).state).toBe('healthy');
+    expect(routed(at(2))).toMatchObject({ state: 'route_stale', action: { kind: 'reroute' } });
+    expect(routed(null)).toMatchObject({ state: 'route_stale', action: { kind: 'reroute' } });
+  });
+});
+
+describe('mgr', () => {
+  const recovering: NodeAnswer = { ...offline, groupState: 'RECOVERING' };
+
+  it.for<Case>([
+    [
+      'all ONLINE under the recorded primary',
+      [member(1, 2, 3), member(1, 2, 3), member(1, 2, 3)],
+      'healthy',
+      null,
+    ],
+    [
+      'the group elected another one',
+      [null, member(2, 3), member(2, 3)],
+      'primary_moved',
+      'record_primary',
+      2,
+    ],
+    [
+      'the election is recorded before the old primary joins again',
+      [offline, member(2, 3), member(2, 3)],
+      'primary_moved',
+      'record_primary',
+      2,
+    ],
+    ['a member is out of the group', [member(1, 3), offline, member(1, 3)], 'member_down', 'join_group', 2],
+    [
+      'a member is in error',
+      [member(1, 2), member(1, 2), { ...offline, groupState: 'ERROR' }],
+      'member_down',
+      'join_group',
+      3,
+    ],
+    [
+      'a killed member that the group still lists waits',
+      [member(1, 2, 3), offline, member(1, 2, 3)],
+      'member_down',
+      null,
+    ],
+    [
+      'a member is catching up: nothing to do',
+      [member(1, 2, 3), recovering, member(1, 2, 3)],
+      'healthy',
+      null,
+    ],
+    ['a member is silent', [member(1, 2), member(1, 2), null], 'node_unreachable', null],
+    ['nobody is online, one is silent and may lead', [offline, offline, null], 'group_unknown', null],
+    ['nobody is online, one joins', [offline, recovering, offline], 'member_down', null],
+    [
+      'all down, all equal: the recorded primary founds',
+      [offline, offline, offline],
+      'group_down',
+      'bootstrap_group',
+      1,
+    ],
+    ['all down, one is ahead: it founds', [offline, offline, ahead], 'group_down', 'bootstrap_group', 3],
+    [
+      'all down, none has everything: an operator must choose',
+      [ahead, apart, offline],
+      'group_unknown',
+      null,
+    ],
+  ])('%s', (row) => check('mgr', 0, row));
+});
