@@ -3,12 +3,13 @@ import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { ManagerClient } from '../src/client/manager.ts';
 import { identityOf, type ProcessIdentity } from '../src/engines/process-identity.ts';
-import { homeAt } from '../src/manager/home.ts';
+import { ensureHome, homeAt, type Home } from '../src/manager/home.ts';
 import { managerUrl, readHomeConfig } from '../src/manager/home-config.ts';
 import { readLiveProcess } from '../src/manager/process-file.ts';
 import { usageOf, type Usage } from './idle/process-usage.ts';
 import type { BenchOptions } from './options.ts';
 import { kluster } from './support/kluster-program.ts';
+import { shareTemplates } from './support/shared-templates.ts';
 import { median, rounded } from './support/statistics.ts';
 import { withWorkspace } from './support/workspace.ts';
 
@@ -31,8 +32,11 @@ export async function benchIdle(options: BenchOptions): Promise<void> {
   const rounds = options.rounds ?? defaultRounds;
   const seconds = options.quick ? quickWindowSeconds : windowSeconds;
   await withWorkspace([], async (directory) => {
-    const home = join(directory, 'home');
-    await kluster('up', '--home', home, '--hostaddr', hostaddr);
+    const home = homeAt(join(directory, 'home'));
+    await ensureHome(home);
+    await shareTemplates(home);
+    const quickly = options.quick ? ['--no-cluster'] : [];
+    await kluster('up', '--home', home.directory, '--hostaddr', hostaddr, ...quickly);
     const processes = await processesOf(home);
     if (!options.quick) await sleep(settleSeconds * 1000);
     const windows = new Map<string, Window[]>([...processes.keys()].map((name) => [name, []]));
@@ -44,8 +48,7 @@ export async function benchIdle(options: BenchOptions): Promise<void> {
   });
 }
 
-async function processesOf(directory: string): Promise<Processes> {
-  const home = homeAt(directory);
+async function processesOf(home: Home): Promise<Processes> {
   const config = await readHomeConfig(home);
   if (config === undefined) throw new Error('kluster up left no configuration');
   const { metadata, clusters } = await new ManagerClient({ url: managerUrl(config) }).status();
