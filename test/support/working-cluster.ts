@@ -25,7 +25,7 @@ const replicationMs = 5000;
 const signal = (): AbortSignal => AbortSignal.timeout(deadlineMs);
 
 /** The accounts that the manager has made for a cluster. */
-export async function accountsOf(
+async function accountsOf(
   installation: Inspected,
   clusterId: number,
 ): Promise<ReadonlyMap<string, Account>> {

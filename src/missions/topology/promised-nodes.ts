@@ -16,7 +16,7 @@ export interface PromisedNode {
 }
 
 interface PlacedNode extends Omit<PromisedNode, 'hasPorts'> {
-  instanceOf(cluster: ClusterId): InstanceId;
+  readonly instanceOf: (cluster: ClusterId) => InstanceId;
 }
 
 /** Nodes are recorded together at the end of their making; until then only the decision of their job tells of them. */
