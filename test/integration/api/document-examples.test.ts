@@ -45,6 +45,12 @@ function request(jobType: string, paras: string, jobId = ''): string {
 `;
 }
 
+function textAt(object: JsonObject, key: string): string {
+  const value = object[key];
+  if (typeof value !== 'string') throw new Error(`${key} is no text: ${JSON.stringify(value)}`);
+  return value;
+}
+
 function parsed(text: string): JsonObject {
   const value: unknown = JSON.parse(text);
   if (!isJsonObject(value)) throw new Error(`the reply is ${text}`);
@@ -234,8 +240,8 @@ describe('2. clusters', () => {
       attachment: { cluster_name: expect.stringMatching(/^cluster_\d{10}_\d{6}$/), shards: '1', comps: '1' },
     });
     const attachment = isJsonObject(reply['attachment']) ? reply['attachment'] : {};
-    id = String(attachment['cluster_id']);
-    name = String(attachment['cluster_name']);
+    id = textAt(attachment, 'cluster_id');
+    name = textAt(attachment, 'cluster_name');
     expect(id).toMatch(/^\d+$/);
     expect(readClusterPage('create', reply)).toEqual({
       shardLabel: 'shard',
@@ -420,7 +426,7 @@ describe('the rest of the document', () => {
   ])('%s is there, or says in words that it is not yet', async (jobType, paras) => {
     const reply = parsed(await curl(request(jobType, paras)));
     expect(reply).toMatchObject({ attachment: null, status: 'failed', version: '1.0' });
-    expect(String(reply['error_code'])).toMatch(/^70\d{3}$/);
+    expect(textAt(reply, 'error_code')).toMatch(/^70\d{3}$/);
     if (reply['error_code'] === '70001') {
       expect(reply['error_info']).toMatch(new RegExp(`^This version cannot .+ \\(${jobType}\\) yet`));
     }
