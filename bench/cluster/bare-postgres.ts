@@ -56,9 +56,8 @@ export class BarePostgres implements BareServer {
       '--auth=peer',
       '--data-checksums',
     ]);
-    const [cwd] = directories;
     const signal = AbortSignal.timeout(bareDeadlineMs);
-    await runProgram('initdb', { file, args, user, cwd, signal, deadlineMs: bareDeadlineMs });
+    await runProgram('initdb', { file, args, user, cwd: '/', signal, deadlineMs: bareDeadlineMs });
   }
 
   async start(): Promise<void> {

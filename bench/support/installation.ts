@@ -1,4 +1,4 @@
-import { copyFile, mkdir, symlink } from 'node:fs/promises';
+import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ManagerClient } from '../../src/client/manager.ts';
 import type { JobJson } from '../../src/core/rest-types.ts';
@@ -6,6 +6,7 @@ import { ensureHome, homeAt } from '../../src/manager/home.ts';
 import { managerUrl, writeHomeConfig, type HomeConfig } from '../../src/manager/home-config.ts';
 import { installationSecret } from '../../src/manager/secrets.ts';
 import { startKluster } from './kluster-program.ts';
+import { shareTemplates } from './shared-templates.ts';
 
 const agentPort = 35_002;
 const portsOfMachine = 60;
@@ -44,8 +45,7 @@ export class BenchInstallation {
       tokens: [],
     };
     await writeHomeConfig(home, config);
-    const templates = join(home.agentDirectory, 'templates');
-    await mkdir(templates);
+    await shareTemplates(home);
     const url = managerUrl(config);
     await startKluster(['manager', '--home', home.directory], {
       healthUrl: `${url}/healthz`,
@@ -56,8 +56,7 @@ export class BenchInstallation {
       const agentHome = homeAt(join(directory, `a${String(index + 1)}`));
       await ensureHome(agentHome);
       await copyFile(home.secretFile, agentHome.secretFile);
-      // One host needs its templates only once, however many machines it plays.
-      await symlink(templates, join(agentHome.agentDirectory, 'templates'));
+      await shareTemplates(agentHome);
       await startKluster(['agent', '--home', agentHome.directory, '--hostaddr', hostaddr, '--manager', url], {
         healthUrl: `http://${hostaddr}:${String(agentPort)}/v1/health`,
         logFile: agentHome.agentLog,

@@ -1,0 +1,57 @@
+import { execFile } from 'node:child_process';
+import { join } from 'node:path';
+import { promisify } from 'node:util';
+import { describe, expect, it } from 'vitest';
+import { packageRoot } from '../../../src/catalog/package-root.ts';
+
+const run = promisify(execFile);
+const program = join(packageRoot(), 'dist', 'bench', 'main.js');
+
+/** The last line of a benchmark's output is its figures as JSON. */
+async function figures(name: string): Promise<unknown> {
+  const args = [program, name, '--quick', '--rounds', '1'];
+  const { stdout } = await run(process.execPath, args, { timeout: 80_000 });
+  return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
+}
+
+const positive: unknown = expect.toSatisfy((value) => typeof value === 'number' && value > 0);
+
+describe('npm run bench', () => {
+  it('cluster: times a cluster by phase, and the engines alone', async () => {
+    expect(await figures('cluster')).toMatchObject({
+      bench: 'cluster',
+      rounds: 1,
+      milliseconds: {
+        'create no_rep 1×1': { whole: positive, 'storage nodes started': positive },
+        'delete no_rep 1×1': { whole: positive, 'nodes removed': positive },
+        'engines alone, at once': { initialise: positive, start: positive },
+      },
+      ratios: { atOnce: positive },
+    });
+  });
+
+  it('http: compares get_status with a constant, without errors', async () => {
+    expect(await figures('http')).toMatchObject({
+      bench: 'http',
+      constant: { requestsPerSecond: positive, errors: 0 },
+      get_status: { requestsPerSecond: positive, errors: 0 },
+      submit: { requestsPerSecond: positive, errors: 0 },
+      getStatusRatio: positive,
+    });
+  });
+
+  it('idle: tells memory and processor time of each process', async () => {
+    const used = { processes: 1, rssMib: positive, pssMib: positive };
+    expect(await figures('idle')).toMatchObject({
+      bench: 'idle',
+      figures: { manager: used, agent: used, 'metadata server': used },
+    });
+  });
+
+  it('refuses what it does not know', async () => {
+    await expect(run(process.execPath, [program, 'nonsense'])).rejects.toMatchObject({ code: 2 });
+    await expect(run(process.execPath, [program, 'http', '--rounds', '0'])).rejects.toMatchObject({
+      code: 2,
+    });
+  });
+});
