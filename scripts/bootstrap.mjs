@@ -46,6 +46,7 @@ const tasks = {
   down: (args) => [['bin/kluster', 'down', ...args]],
   setup: (args) => [['dist/scripts/setup/main.js', ...args]],
   test: (args) => [['dist/scripts/setup/main.js'], ['node_modules/vitest/vitest.mjs', 'run', ...args]],
+  docs: () => [['dist/scripts/docs/main.js']],
   check: (args) => [['dist/scripts/check/main.js', ...args]],
   bench: (args) => [['dist/scripts/setup/main.js'], ['dist/bench/main.js', ...args]],
 };

@@ -18,8 +18,6 @@ export interface RunInput {
   readonly user: EngineUser;
   /** Null when the instance has no limit: then its processes stay where they are. */
   readonly cgroup: CgroupDriver | null;
-  /** Of the cgroup. */
-  readonly group: string;
 }
 
 const probeIntervalMs = 20;
@@ -58,7 +56,7 @@ export class EngineRun {
    * @throws KlusterError port_busy, engine_missing, instance_start_failed
    */
   static async start(input: RunInput, first: boolean): Promise<EngineRun> {
-    const { engine, user, cgroup, group } = input;
+    const { engine, user, cgroup, name } = input;
     const [running] = findByArgument(engine.mark, user.uid);
     if (running !== undefined) return EngineRun.adopt(input, running);
     await assertPortsFree(engine.hostaddr, engine.ports);
@@ -68,13 +66,13 @@ export class EngineRun {
     const logStart = await fileSize(engine.logFile);
     const { logFile, datadir } = engine;
     const process = await EngineProcess.launch({ command, user, cwd: datadir, logFile });
-    cgroup?.join(group, process.pid);
+    cgroup?.join(name, process.pid);
     return new EngineRun(input, process, { logStart, first });
   }
 
   /** Takes over a process that an earlier agent started. */
   static async adopt(input: RunInput, identity: ProcessIdentity): Promise<EngineRun> {
-    input.cgroup?.join(input.group, identity.pid);
+    input.cgroup?.join(input.name, identity.pid);
     const logStart = await fileSize(input.engine.logFile);
     return new EngineRun(input, EngineProcess.adopt(identity), { logStart, first: false });
   }

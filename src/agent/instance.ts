@@ -10,7 +10,6 @@ import { findByArgument, processTree } from '../engines/process-identity.ts';
 import { Backoff } from './backoff.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
 import { whenNotBusy } from './cgroup/files.ts';
-import { groupName } from './cgroup/group-name.ts';
 import type { ProcessExit } from './engine-process.ts';
 import { EngineRun } from './engine-run.ts';
 import { makeDirectories, removeDirectories } from './instance-directories.ts';
@@ -231,9 +230,9 @@ export class Instance {
           `The machine of ${record.instanceId} has no cpu cgroup controller that the agent may write`,
         );
       }
-      const found = cgroup.setLimit(groupName(record), limit);
+      const found = cgroup.setLimit(record.instanceId, limit);
       const members = this.#run === null ? [] : processTree(this.#run.process.identity);
-      for (const { pid } of members) cgroup.join(groupName(record), pid);
+      for (const { pid } of members) cgroup.join(record.instanceId, pid);
       this.#record.cpuLimit = limit;
       this.#warnings.delete('cgroup');
       await this.#keeper.save();
@@ -265,7 +264,7 @@ export class Instance {
     this.#record.desired = 'stopped';
     await this.#keeper.save();
     await this.#end('immediate');
-    if (cgroup !== null) await whenNotBusy(() => cgroup.remove(groupName(record)));
+    if (cgroup !== null) await whenNotBusy(() => cgroup.remove(record.instanceId));
     const foreign = await removeDirectories(this.#owned());
     if (foreign.length > 0)
       logger.warn({ instance: record.instanceId, foreign }, 'left what it did not make');
@@ -393,7 +392,7 @@ export class Instance {
 
   #applyCpuLimit(): void {
     const { cgroup } = this.#options;
-    const { cpuLimit } = this.#record;
+    const { cpuLimit, instanceId } = this.#record;
     if (cpuLimit === null) return;
     if (cgroup === null) {
       this.#warnings.set(
@@ -403,7 +402,7 @@ export class Instance {
       return;
     }
     try {
-      cgroup.setLimit(groupName(this.#record), cpuLimit);
+      cgroup.setLimit(instanceId, cpuLimit);
       this.#warnings.delete('cgroup');
     } catch (error) {
       // Serving without a limit is better than not serving.
@@ -414,8 +413,7 @@ export class Instance {
   #runInput() {
     const { engine, user, cgroup, record } = this.#options;
     const limited = this.#record.cpuLimit !== null && !this.#warnings.has('cgroup');
-    const { instanceId } = record;
-    return { name: instanceId, engine, user, cgroup: limited ? cgroup : null, group: groupName(record) };
+    return { name: record.instanceId, engine, user, cgroup: limited ? cgroup : null };
   }
 
   #assertThere(): void {

@@ -14,6 +14,7 @@ import { engineUser, type EngineUser } from '../engines/installation.ts';
 import { AccountsText, parseBody, parseSpec } from './bodies.ts';
 import { detectCgroup } from './cgroup/detect.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
+import { tokened } from './cgroup/tokened.ts';
 import { Engines } from './engines.ts';
 import { RecordStore, type InstanceRecord } from './instance-record.ts';
 import { Instance } from './instance.ts';
@@ -220,7 +221,7 @@ export class Instances {
       engine,
       user: this.#user,
       store: this.#store,
-      cgroup: this.cgroup,
+      cgroup: this.cgroup === null ? null : tokened(this.cgroup, record.token),
       logger: this.#logger,
       changed: (view) => {
         this.#tell({ type: 'instance', at: new Date().toISOString(), instance: view });

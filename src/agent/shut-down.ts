@@ -10,7 +10,7 @@ import { engineUser } from '../engines/installation.ts';
 import { findByArgument, type ProcessIdentity } from '../engines/process-identity.ts';
 import { detectCgroup } from './cgroup/detect.ts';
 import { whenNotBusy } from './cgroup/files.ts';
-import { groupName } from './cgroup/group-name.ts';
+import { tokened } from './cgroup/tokened.ts';
 import { EngineProcess } from './engine-process.ts';
 import { Engines } from './engines.ts';
 import { removeDirectories } from './instance-directories.ts';
@@ -116,7 +116,7 @@ async function removeAll(found: readonly Found[], store: RecordStore): Promise<r
     const { instanceId, token } = record;
     if (cgroup !== null) {
       await whenNotBusy(() => {
-        cgroup.remove(groupName(record));
+        tokened(cgroup, token).remove(instanceId);
       });
     }
     foreign.push(...(await removeDirectories({ instanceId, token, directories: engine.directories })));

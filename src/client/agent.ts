@@ -1,4 +1,4 @@
-import { linkedSignal, withDeadline } from '../core/abort.ts';
+import { isDeadlineError, linkedSignal, withDeadline } from '../core/abort.ts';
 import type { ReadableStream } from 'node:stream/web';
 import type {
   AgentEvent,
@@ -159,6 +159,8 @@ export class AgentClient {
       });
       if (!response.ok) throw this.#refusal(response, text);
       return JSON.parse(text) as Reply;
+    }).catch((error: unknown) => {
+      throw isDeadlineError(error) ? this.#failure(call, error) : error;
     });
   }
 

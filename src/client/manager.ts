@@ -1,4 +1,4 @@
-import { linkedSignal, withDeadline } from '../core/abort.ts';
+import { isDeadlineError, linkedSignal, withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type {
   AnswerJson,
@@ -197,6 +197,8 @@ export class ManagerClient {
       });
       if (!response.ok) throw problemError(this.url, response.status, text);
       return JSON.parse(text) as Result;
+    }).catch((error: unknown) => {
+      throw isDeadlineError(error) ? this.unreachable(errorText(error)) : error;
     });
   }
 

@@ -36,6 +36,11 @@ export function linkedSignal(...parents: readonly AbortSignal[]): LinkedSignal {
   };
 }
 
+/** Whether this is what `withDeadline` rejects with when its time is up. */
+export function isDeadlineError(error: unknown): boolean {
+  return error instanceof DOMException && error.name === 'TimeoutError';
+}
+
 /**
  * Runs something under a signal that is aborted after `milliseconds`, or when the parent is. What does not react to
  * its signal is left behind then: the body of a response is read under fetch's own, weakly held signal (Node 20).

@@ -52,9 +52,7 @@ export class AgentWatch {
     await this.#loop;
     const watched = [...this.#agents.values()];
     for (const agent of watched) agent.abort.abort(reason);
-    await Promise.allSettled(
-      watched.flatMap(({ task, removal }) => (removal === null ? [task] : [task, removal])),
-    );
+    await Promise.allSettled(watched.flatMap(({ task, removal }) => [task, removal ?? task]));
   }
 
   /** Whether an agent at this address sends heartbeats. */

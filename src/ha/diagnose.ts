@@ -238,9 +238,15 @@ function mostAdvanced(present: readonly Answered[]): StorageNode | null {
   return (recorded ?? candidates[0])?.node ?? null;
 }
 
+/** A member cut off from the majority goes on calling itself primary for some seconds. */
+function seesMajority({ group }: NodeAnswer): boolean {
+  return group.filter((member) => member.state === 'ONLINE').length * 2 > group.length;
+}
+
 function movedPrimary(online: readonly Answered[]): Diagnosis | null {
-  const primary = online.find(({ node, answer }) =>
-    answer.group.some((member) => member.primary && sameAddress(member, node)),
+  const primary = online.find(
+    ({ node, answer }) =>
+      seesMajority(answer) && answer.group.some((member) => member.primary && sameAddress(member, node)),
   );
   if (primary === undefined || primary.node.memberState === 'source') return null;
   return {

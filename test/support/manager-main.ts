@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { serveUntilSignal } from '../../src/cli/serve.ts';
 import { startManager } from '../../src/manager/start.ts';
 
@@ -13,10 +12,9 @@ export interface ManagerOrder {
  * A manager for tests that kill it: everything is loaded before it is told to start, because loading takes most of the
  * time and tests start dozens. Without a word on standard input it ends.
  */
-process.stdin.setEncoding('utf8');
-const [text]: unknown[] = await Promise.race([once(process.stdin, 'data'), once(process.stdin, 'end')]);
-if (typeof text === 'string') {
-  process.stdin.destroy();
+let text = '';
+for await (const part of process.stdin.setEncoding('utf8')) text += String(part);
+if (text !== '') {
   const order = JSON.parse(text) as ManagerOrder;
   Object.assign(process.env, order.environment);
   await serveUntilSignal(() => startManager({ home: order.home }));

@@ -12,8 +12,8 @@ const single = { ha_mode: 'no_rep', shards: '1', nodes: '1', comps: '1', dbcfg: 
 type Paras = typeof replicated;
 
 const network = '127.0.21';
-const testMs = 60_000;
-const returnMs = 20_000;
+const testMs = 120_000;
+const returnMs = 30_000;
 
 let installation: ProcessInstallation;
 

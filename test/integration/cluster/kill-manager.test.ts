@@ -8,7 +8,7 @@ import { expectWorkingCluster } from '../../support/working-cluster.ts';
 
 const cluster = { ha_mode: 'rbr', shards: '1', nodes: '3', comps: '1', dbcfg: '1' };
 const shape = { shards: 1, nodes: 3, comps: 1 };
-const testMs = 120_000;
+const testMs = 180_000;
 
 let installation: ProcessInstallation;
 let visitedFile: string;

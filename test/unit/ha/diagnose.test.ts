@@ -266,6 +266,11 @@ describe('rbr', () => {
 });
 
 describe('mgr', () => {
+  /** Leads only itself: the group that it knows is out of its reach. */
+  const cutOff = (index: number): NodeAnswer => ({
+    ...member(index, 3),
+    group: view(index, 3, 4).map((other) => (other.primary ? other : { ...other, state: 'UNREACHABLE' })),
+  });
   const recovering: NodeAnswer = { ...offline, groupState: 'RECOVERING' };
 
   it.for<Case>([
@@ -289,6 +294,14 @@ describe('mgr', () => {
       'record_primary',
       2,
     ],
+    [
+      'a former primary without majority still calls itself primary: the elected one counts',
+      [cutOff(1), member(2, 3), member(2, 3)],
+      'primary_moved',
+      'record_primary',
+      2,
+    ],
+    ['a primary without majority was not elected', [null, cutOff(2), null], 'node_unreachable', null],
     ['a member is out of the group', [member(1, 3), offline, member(1, 3)], 'member_down', 'join_group', 2],
     [
       'a member is in error',
