@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import type { CpuReading, LoadOrder, LoadResult, ServerReady } from './http/protocol.ts';
 import type { BenchOptions } from './options.ts';
 import { median } from './support/statistics.ts';
@@ -12,6 +13,8 @@ import { median } from './support/statistics.ts';
 const defaultRounds = 15;
 const roundMs = 500;
 const quickRoundMs = 50;
+const quietWindowMs = 100;
+const quietDeadlineMs = 30_000;
 const connections = 16;
 
 interface Round extends LoadResult {
@@ -32,6 +35,19 @@ async function ask<Reply>(child: ChildProcess, message?: string | LoadOrder): Pr
   } finally {
     stop.abort();
     await Promise.allSettled([reply, ended]);
+  }
+}
+
+/** Resolves when the server uses less than a tenth of a core: the jobs that were submitted have ended. */
+async function quiet(server: ChildProcess): Promise<void> {
+  const deadline = performance.now() + quietDeadlineMs;
+  let before = await ask<CpuReading>(server, 'cpu');
+  for (;;) {
+    await sleep(quietWindowMs);
+    const now = await ask<CpuReading>(server, 'cpu');
+    if (now.cpuMicros - before.cpuMicros < quietWindowMs * 100) return;
+    if (performance.now() > deadline) throw new Error('the server of the benchmark does not come to rest');
+    before = now;
   }
 }
 
@@ -94,7 +110,9 @@ export async function benchHttp(options: BenchOptions): Promise<void> {
     const names = Object.keys(orders) as (keyof typeof orders)[];
     // The first round only warms up.
     for (let round = 0; round <= rounds; round += 1) {
-      for (const name of names) {
+      // Each comes first as often as last, and none while the server still works off the jobs of another one.
+      for (const name of round % 2 === 0 ? names : names.toReversed()) {
+        await quiet(server);
         const before = await ask<CpuReading>(server, 'cpu');
         const result = await ask<LoadResult>(load, orders[name]);
         const after = await ask<CpuReading>(server, 'cpu');
