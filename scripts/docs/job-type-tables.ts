@@ -82,8 +82,10 @@ function section(job: Documented, mode: string): string {
 
 /** Every job type of this version with its parameters, then those that answer that they are not built. */
 export function jobTypeTables(): string {
-  const built = [...missions, ...immediateJobs].flatMap(({ jobType, aliases }) => [jobType, ...aliases]);
-  const missing = [...documentedJobTypes].filter(([jobType]) => !built.includes(jobType));
+  const built = new Set(
+    [...missions, ...immediateJobs].flatMap(({ jobType, aliases }) => [jobType, ...aliases]),
+  );
+  const missing = [...documentedJobTypes].filter(([jobType]) => !built.has(jobType));
   return [
     ...missions.map((job) => section(job, 'A job: follow it with `get_status`.')),
     ...immediateJobs.map((job) => section(job, 'Answers at once.')),

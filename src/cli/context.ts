@@ -56,7 +56,7 @@ export async function managerAddress(context: CliContext, options: GlobalOptions
   const token = environment['KLUSTER_TOKEN'] ?? plainToken(config);
   const url =
     named ?? (config === undefined ? `http://127.0.0.1:${String(defaultPorts.manager)}` : managerUrl(config));
-  if (!URL.canParse(url)) throw new KlusterError('bad_request', `${url} is not a URL`);
+  if (!URL.canParse(url)) throw new KlusterError('usage', `${url} is not a URL`);
   return { url, token };
 }
 

@@ -30,6 +30,7 @@ Exit codes:
   130  interrupted; a job that was being watched goes on`;
 
 const codesByKind: Partial<Record<ErrorName, number>> = {
+  usage: exitCodes.usage,
   invalid_parameters: exitCodes.usage,
   bad_request: exitCodes.usage,
   unknown_job_type: exitCodes.usage,
@@ -63,5 +64,5 @@ export function exitCodeOf(thrown: unknown): number {
 
 /** A mistake on the command line itself. */
 export function usageError(message: string): KlusterError {
-  return new KlusterError('bad_request', message);
+  return new KlusterError('usage', message);
 }

@@ -89,7 +89,7 @@ function jsonArgument(parameter: string, argument: string): unknown {
   try {
     return JSON.parse(argument);
   } catch (error) {
-    throw new KlusterError('bad_request', `--${flagName(parameter)} is not JSON`, { cause: error });
+    throw new KlusterError('usage', `--${flagName(parameter)} is not JSON`, { cause: error });
   }
 }
 

@@ -42,8 +42,11 @@ export async function run(words: readonly string[], terminal: Terminal): Promise
     await createProgram(context).parseAsync([...words], { from: 'user' });
     return 0;
   } catch (error) {
-    report(terminal, error);
-    return exitCodeOf(error);
+    // Timers and streams that are given up say only that they were; the signal says why.
+    const aborted = interrupt.signal.aborted && error instanceof Error && error.name === 'AbortError';
+    const cause: unknown = aborted ? interrupt.signal.reason : error;
+    report(terminal, cause);
+    return exitCodeOf(cause);
   } finally {
     process.off('SIGINT', onInterrupt);
   }

@@ -12,11 +12,13 @@ import { addUpCommand } from './commands/up.ts';
 import { addUrlCommand } from './commands/url.ts';
 import type { CliContext } from './context.ts';
 import { exitCodeHelp } from './exit.ts';
+import { packageVersion } from './version.ts';
 
 /** The command `kluster` with everything it understands. */
 export function createProgram(context: CliContext): Command {
   const program = new Command('kluster')
     .description('Turns Linux machines into distributed SQL clusters and keeps them running.')
+    .version(packageVersion())
     .option('--home <directory>', 'the installation (default: KLUSTER_HOME)')
     .option('--url <url>', 'the manager (default: KLUSTER_URL, else that of the home)')
     .addHelpText(

@@ -207,7 +207,8 @@ export class ProcessInstallation {
         total_mem: '16384',
         total_cpu_cores: '8',
       });
-      if (job.status !== 'done') throw new Error(`${hostaddr} was not registered: ${String(job.error?.message)}`);
+      if (job.status !== 'done')
+        throw new Error(`${hostaddr} was not registered: ${String(job.error?.message)}`);
     }
   }
 

@@ -25,10 +25,7 @@ const replicationMs = 5000;
 const signal = (): AbortSignal => AbortSignal.timeout(deadlineMs);
 
 /** The accounts that the manager has made for a cluster. */
-async function accountsOf(
-  installation: Inspected,
-  clusterId: number,
-): Promise<ReadonlyMap<string, Account>> {
+async function accountsOf(installation: Inspected, clusterId: number): Promise<ReadonlyMap<string, Account>> {
   const key = (await readTextFile(installation.home.keyFile))?.trim() ?? '';
   const rows = await onMetadata(installation, (session) =>
     session.rows('SELECT purpose, user_name, sealed_password FROM kluster_credentials WHERE scope = ?', [

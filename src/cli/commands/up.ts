@@ -1,7 +1,5 @@
-import { relative } from 'node:path';
 import type { Command } from 'commander';
 import { registerAgent } from '../../client/agent-registration.ts';
-import type { ClusterJson } from '../../core/rest-types.ts';
 import { engineUser, findMysql, findPostgres } from '../../engines/installation.ts';
 import { checkTraversable, ensureHome, type Home } from '../../manager/home.ts';
 import { managerUrl, type HomeConfig } from '../../manager/home-config.ts';
@@ -11,7 +9,8 @@ import { printLine, remark } from '../terminal.ts';
 import { chooseConfig, type ChosenByUser } from '../up/choose-config.ts';
 import { lockHome } from '../up/lock-home.ts';
 import { ensureMachine, ensureQuickstart, findQuickstart, waitUntilServing } from '../up/quickstart.ts';
-import { ensureServer, logFileOf } from '../up/servers.ts';
+import { ensureServer } from '../up/servers.ts';
+import { summary } from '../up/summary.ts';
 import { positiveNumber } from './job.ts';
 
 interface UpOptions extends GlobalOptions, ChosenByUser {
@@ -77,7 +76,7 @@ async function complete(context: CliContext, home: Home, options: UpOptions): Pr
   await waitUntilServing(installation);
   const changed = startedAgent || startedManager || (options.cluster && before === undefined);
   printLine(terminal, changed ? 'Kluster is up.' : 'Kluster is up already; nothing was changed.');
-  printLine(terminal, summary({ context, home, config }, cluster));
+  printLine(terminal, await summary({ context, home, config }, cluster));
 }
 
 /** Finds now what would otherwise show as a failed job. */
@@ -85,36 +84,4 @@ async function checkMachine(home: Home, config: HomeConfig): Promise<void> {
   await findMysql(config.mysqlDirectory === undefined ? {} : { directory: config.mysqlDirectory });
   await findPostgres(config.postgresDirectory === undefined ? {} : { directory: config.postgresDirectory });
   await checkTraversable(home.dataDirectory, await engineUser());
-}
-
-function summary(
-  {
-    context,
-    home,
-    config,
-  }: { readonly context: CliContext; readonly home: Home; readonly config: HomeConfig },
-  cluster: ClusterJson | undefined,
-): string {
-  const program = relative(process.cwd(), context.program) || context.program;
-  const lines: (readonly [string, string])[] = [['API', managerUrl(config)]];
-  const [comp] = cluster?.comps ?? [];
-  const [shard] = cluster?.shards ?? [];
-  const primary = shard?.nodes.find((node) => node.role === 'source');
-  if (cluster !== undefined && comp !== undefined) {
-    const id = `--cluster ${cluster.nick_name} --comp ${String(comp.comp_id)}`;
-    lines.push(
-      ['SQL', `${program} connect ${id}`],
-      ['', `psql -h ${comp.hostaddr} -p ${String(comp.port)} -U abc postgres`],
-      ['', `(password in: ${program} url ${id} --application)`],
-    );
-  }
-  if (cluster !== undefined && shard !== undefined && primary !== undefined) {
-    const id = `--cluster ${cluster.nick_name} --shard ${String(shard.shard_id)}`;
-    lines.push(
-      ['shard', `${program} connect ${id}`],
-      ['', `mysql -h ${primary.hostaddr} -P ${String(primary.port)} -u kluster_management -p`],
-    );
-  }
-  lines.push(['logs', `${logFileOf(home, 'manager')}  ${logFileOf(home, 'agent')}`]);
-  return lines.map(([title, text]) => `  ${title.padEnd(8)}${text}`).join('\n');
 }

@@ -6,6 +6,7 @@ import type { Home } from '../../manager/home.ts';
 import { managerUrl, type HomeConfig } from '../../manager/home-config.ts';
 import { readLiveProcess } from '../../manager/process-file.ts';
 import type { CliContext } from '../context.ts';
+import { remark } from '../terminal.ts';
 import { lastLines, startDaemon } from '../daemon.ts';
 import { urlHost } from '../../core/url-host.ts';
 
@@ -60,6 +61,7 @@ export async function ensureServer(
 
   let ended: string | undefined;
   if (running === undefined) {
+    remark(context.terminal, `starting the ${role}`);
     const daemon = await startDaemon({
       program: context.program,
       arguments: [role, '--home', home.directory],

@@ -258,6 +258,12 @@ export const errorCatalogue = {
     meaning: 'No manager answers at the address.',
     hint: 'Start it with `kluster up` or `kluster manager`, or name another one with --url.',
   },
+  usage: {
+    code: 70001,
+    status: 400,
+    meaning: 'The command line breaks a rule.',
+    hint: 'Run the command with --help.',
+  },
   interrupted: {
     code: 70001,
     status: 500,

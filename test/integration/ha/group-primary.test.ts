@@ -37,7 +37,8 @@ describe('a group that elects another primary', () => {
     const [cluster] = (await installation.client.status()).clusters;
     const comp = cluster?.comps[0];
     const old = (await nodes()).find((node) => node.role === 'source');
-    if (comp === undefined || old?.pid == null) throw new Error('the cluster is not complete');
+    if (comp === undefined || old === undefined || old.pid === null)
+      throw new Error('the cluster is not complete');
 
     const session = new Client({
       host: comp.hostaddr,
