@@ -106,7 +106,7 @@ export class ShardWatch {
   }
 
   async #tick(signal: AbortSignal): Promise<void> {
-    const now = Date.now();
+    const now = performance.now();
     if (now >= this.#refreshAt) {
       await this.#refresh(signal);
       this.#refreshAt = now + refreshMs;
@@ -152,7 +152,7 @@ export class ShardWatch {
         logger.info({ shard: shard.name, cluster: shard.clusterId, ...diagnosis }, diagnosis.reason);
       }
       watched.diagnosis = diagnosis;
-      watched.dueAt = Date.now() + intervalAfter(diagnosis);
+      watched.dueAt = performance.now() + intervalAfter(diagnosis);
     } catch (error) {
       if (signal.aborted) return;
       if (error instanceof KlusterError && error.kind === 'stale_epoch') this.#options.onLostOffice(error);
@@ -160,7 +160,7 @@ export class ShardWatch {
         { shard: shard.name, cluster: shard.clusterId },
         `shard not repaired yet: ${errorText(error)}`,
       );
-      watched.dueAt = Date.now() + watchfulIntervalMs;
+      watched.dueAt = performance.now() + watchfulIntervalMs;
     }
   }
 
@@ -212,6 +212,6 @@ function primarySilence(watched: Watched, nodes: readonly NodeObservation[]): nu
     watched.primarySilentSince = null;
     return 0;
   }
-  watched.primarySilentSince ??= Date.now();
-  return Date.now() - watched.primarySilentSince;
+  watched.primarySilentSince ??= performance.now();
+  return performance.now() - watched.primarySilentSince;
 }
