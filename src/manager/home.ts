@@ -1,7 +1,8 @@
 import { chmod, mkdir, stat } from 'node:fs/promises';
 import { homedir } from 'node:os';
 import { dirname, join, resolve } from 'node:path';
-import { KlusterError } from '../core/errors/kluster-error.ts';
+import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
+import { isMissing } from './json-file.ts';
 
 /**
  * The home: one directory that holds everything of one installation, so that several live side by side and removing
@@ -78,8 +79,36 @@ export async function ensureHome(home: Home): Promise<void> {
 }
 
 async function makeDirectory(directory: string, mode: number): Promise<void> {
-  await mkdir(directory, { recursive: true });
-  await chmod(directory, mode);
+  try {
+    for (const parent of parentsOf(directory)) await makeIfMissing(parent);
+    await chmod(directory, mode);
+  } catch (error) {
+    throw new KlusterError(
+      'configuration',
+      `the home needs the directory ${directory}, which cannot be made: ${errorText(error)}`,
+      { cause: error },
+    );
+  }
+}
+
+/** Not mkdir's own `recursive`: Node 20 repeats it without end where the kernel answers ENOENT, as below /proc. */
+async function makeIfMissing(directory: string): Promise<void> {
+  if (await isDirectory(directory)) return;
+  try {
+    await mkdir(directory);
+  } catch (error) {
+    // Another command may have made it in the meantime.
+    if (!(await isDirectory(directory))) throw error;
+  }
+}
+
+async function isDirectory(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch (error) {
+    if (isMissing(error)) return false;
+    throw error;
+  }
 }
 
 export interface EngineOwner {

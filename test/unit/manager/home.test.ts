@@ -55,6 +55,16 @@ describe('the directory', () => {
     expect((await stat(home.dataDirectory)).mode & 0o777).toBe(0o755);
   });
 
+  test.each(['/proc/kluster', '/proc/kluster/home', '/dev/null/home'])(
+    'a home that cannot be made (%s) is named with the reason',
+    async (path) => {
+      await expect(ensureHome(homeAt(path))).rejects.toMatchObject({
+        kind: 'configuration',
+        message: expect.stringMatching(new RegExp(`the directory ${path}, which cannot be made: E[A-Z]+`)),
+      });
+    },
+  );
+
   test('a parent that the engine user cannot pass through is named', async () => {
     const engineUser = { name: 'kluster', uid: 54_321, gid: 54_321 };
     await chmod(directory, 0o700);
