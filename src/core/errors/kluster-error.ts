@@ -55,11 +55,13 @@ export function violationsError(violations: readonly [Violation, ...Violation[]]
   });
 }
 
-/** The text of anything thrown, with the chain of causes. */
+/** The text of anything thrown, with the chain of causes; a cause that the message itself quotes is not repeated. */
 export function errorText(thrown: unknown): string {
   if (!(thrown instanceof Error)) return String(thrown);
   const text = thrown.message === '' ? thrown.name : thrown.message;
-  return thrown.cause === undefined ? text : `${text} (${errorText(thrown.cause)})`;
+  if (thrown.cause === undefined) return text;
+  const cause = errorText(thrown.cause);
+  return text.includes(cause) ? text : `${text} (${cause})`;
 }
 
 /** Anything thrown as a KlusterError; what is not one yet becomes `internal`. */
