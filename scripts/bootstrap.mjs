@@ -42,13 +42,22 @@ class BootstrapError extends Error {}
 
 /** Each task: commands that run one after the other while they succeed. @type {Record<string, (args: string[]) => string[][]>} */
 const tasks = {
-  up: (args) => [['bin/kluster', 'up', ...args]],
+  up: (args) => [
+    ['dist/scripts/setup/main.js', '--for-up'],
+    ['bin/kluster', 'up', ...args],
+  ],
   down: (args) => [['bin/kluster', 'down', ...args]],
   setup: (args) => [['dist/scripts/setup/main.js', ...args]],
-  test: (args) => [['dist/scripts/setup/main.js'], ['node_modules/vitest/vitest.mjs', 'run', ...args]],
+  test: (args) => [
+    ['dist/scripts/setup/main.js', '--for-tests'],
+    ['node_modules/vitest/vitest.mjs', 'run', ...args],
+  ],
   docs: () => [['dist/scripts/docs/main.js']],
   check: (args) => [['dist/scripts/check/main.js', ...args]],
-  bench: (args) => [['dist/scripts/setup/main.js'], ['dist/bench/main.js', ...args]],
+  bench: (args) => [
+    ['dist/scripts/setup/main.js', '--for-tests'],
+    ['dist/bench/main.js', ...args],
+  ],
 };
 
 function requireNode() {

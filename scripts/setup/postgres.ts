@@ -2,19 +2,16 @@ import { access, mkdir, rm, writeFile } from 'node:fs/promises';
 import { dirname, join } from 'node:path';
 import { KlusterError } from '../../src/core/errors/kluster-error.ts';
 import { findPostgres, type PostgresInstallation } from '../../src/engines/installation.ts';
-import { SetupError, progress } from './report.ts';
-import { runOrFail, runProgram } from './run-program.ts';
+import { aptInstall, hostPackagesLock, updateLists } from './host-packages.ts';
+import { SetupError } from './report.ts';
+import { runProgram } from './run-program.ts';
 import { whileLocked } from './setup-lock.ts';
 
 /** The major version that compute nodes are tested with; the newest other one is taken where Debian lacks it. */
 const preferredMajor = 15;
 const oldestMajor = 15;
-const aptDeadlineMs = 30 * 60_000;
-const lockFile = '/run/lock/kluster-setup.lock';
 /** Read by postgresql-common when it installs a server package; our file is there during our installation only. */
 const noClusterFile = '/etc/postgresql-common/createcluster.d/zz-kluster-setup.conf';
-const aptAdvice =
-  'Check the network and the package sources of this machine (`apt-get update`), then run setup again.';
 
 export interface PresentPostgres {
   readonly installation: PostgresInstallation;
@@ -48,7 +45,7 @@ export async function installPostgres(): Promise<PresentPostgres> {
   const present = await presentPostgres();
   if (present?.hasForeignDataWrapper === true) return present;
   requireRoot(present);
-  return whileLocked(lockFile, async () => {
+  return whileLocked(hostPackagesLock, async () => {
     const meanwhile = await presentPostgres();
     if (meanwhile?.hasForeignDataWrapper === true) return meanwhile;
     await installPackages(meanwhile);
@@ -119,35 +116,6 @@ function newestUsable(known: readonly string[]): number | undefined {
 async function knownPackages(): Promise<string[]> {
   const { stdout } = await runProgram(['apt-cache', '--no-all-names', 'pkgnames', 'postgresql-']);
   return stdout.split('\n');
-}
-
-async function updateLists(): Promise<void> {
-  progress('updating the package lists of this machine');
-  await runOrFail(['apt-get', '--quiet', '--error-on=any', 'update'], aptAdvice, {
-    deadlineMs: aptDeadlineMs,
-  });
-}
-
-async function aptInstall(names: readonly string[]): Promise<void> {
-  progress(`installing ${names.join(' and ')}`);
-  const install = [
-    'apt-get',
-    '--quiet',
-    '--assume-yes',
-    '--no-install-recommends',
-    'install',
-    ...names,
-  ] as const;
-  const options = {
-    deadlineMs: aptDeadlineMs,
-    environment: { DEBIAN_FRONTEND: 'noninteractive', NEEDRESTART_SUSPEND: '1' },
-  };
-  const waiting = ['-o', 'DPkg::Lock::Timeout=300', '-o', 'Dpkg::Options::=--force-confold'];
-  const first = await runProgram([...install, ...waiting], options);
-  if (first.status === 0) return;
-  // Lists that are out of date name versions that the mirror no longer has.
-  await updateLists();
-  await runOrFail([...install, ...waiting], aptAdvice, options);
 }
 
 /** Debian's package makes and starts a database cluster at its first installation; Kluster has no use for it. */
