@@ -6,6 +6,7 @@ import { AgentClients } from '../client/agent.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { colonAddress, type HostPort } from '../core/model.ts';
 import { AgentWatch } from '../ha/agent-watch.ts';
+import { ComputeWatch } from '../ha/compute-watch.ts';
 import { ShardWatch } from '../ha/shard-watch.ts';
 import { checkAccess } from '../http/access.ts';
 import { createServer } from '../http/server.ts';
@@ -102,11 +103,15 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   };
   const agents = new AgentClients({ secret, epoch: () => database.epoch ?? 0 });
   const shardWatch = new ShardWatch({ catalog, logger, onLostOffice: loseOffice });
+  const computeWatch = new ComputeWatch({ catalog, logger, onLostOffice: loseOffice });
   const agentWatch = new AgentWatch({
     catalog,
     agents,
     logger,
-    onSuspicion: (instance) => shardWatch.suspect(instance),
+    onSuspicion: (instance) => {
+      shardWatch.suspect(instance);
+      computeWatch.suspect(instance);
+    },
   });
   const services: Services = { catalog, agents, logger, installationSecret: secret, liveness: agentWatch };
   const engine = new JobEngine<Services>({
@@ -123,6 +128,8 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   resources.add('agent watch', () => agentWatch.stop());
   shardWatch.start();
   resources.add('shard watch', () => shardWatch.stop());
+  computeWatch.start();
+  resources.add('compute watch', () => computeWatch.stop());
   await engine.start();
   resources.add('jobs', () => engine.stop());
 
