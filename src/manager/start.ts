@@ -113,7 +113,14 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
       computeWatch.suspect(instance);
     },
   });
-  const services: Services = { catalog, agents, logger, installationSecret: secret, liveness: agentWatch };
+  const services: Services = {
+    catalog,
+    agents,
+    logger,
+    installationSecret: secret,
+    liveness: agentWatch,
+    shards: shardWatch,
+  };
   const engine = new JobEngine<Services>({
     database,
     services,
