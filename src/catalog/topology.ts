@@ -9,7 +9,7 @@ import { firstRow, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
 
 /** What one compute node must know, and with what it is told. */
 export interface WantedTopology {
-  readonly topology: ComputeTopology;
+  readonly topology: ComputeTopology & { readonly cluster_id: ClusterId };
   readonly at: HostPort;
   readonly superuser: Credential;
   /** The role that applications use. */
@@ -72,7 +72,10 @@ export class Topologies {
     const account = (purpose: string): Credential => {
       const found = accounts.get(purpose);
       if (found !== undefined) return found;
-      throw new KlusterError('metadata', `cluster ${String(cluster)} has no ${purpose} account in the catalog`);
+      throw new KlusterError(
+        'metadata',
+        `cluster ${String(cluster)} has no ${purpose} account in the catalog`,
+      );
     };
     return {
       topology: {
@@ -171,11 +174,7 @@ async function shardsOf(sql: Sql, cluster: ClusterId): Promise<readonly Topology
   }));
 }
 
-async function compsOf(
-  sql: Sql,
-  cluster: ClusterId,
-  self: ComputeNodeId,
-): Promise<ComputeTopology['comps']> {
+async function compsOf(sql: Sql, cluster: ClusterId, self: ComputeNodeId): Promise<ComputeTopology['comps']> {
   const rows = await sql.rows(
     "SELECT id, name, hostaddr, port, status FROM comp_nodes WHERE db_cluster_id = ? AND status <> 'deleted' ORDER BY id",
     [cluster],

@@ -123,7 +123,8 @@ export class ComputeWatch {
     const { comp } = watched;
     try {
       await withDeadline(pushDeadlineMs, signal, (bounded) => pushTopology(catalog, comp.id, bounded));
-      if (watched.failures > 0) logger.info({ comp: comp.name, cluster: comp.clusterId }, 'compute node told');
+      if (watched.failures > 0)
+        logger.info({ comp: comp.name, cluster: comp.clusterId }, 'compute node told');
       watched.failures = 0;
       watched.silences = 0;
       watched.dueAt = performance.now() + quietIntervalMs;

@@ -74,9 +74,7 @@ function serverOf(
   { user, password }: ComputeTopology['account'],
 ): readonly StorageServer[] {
   const primary = nodes.find((node) => node.primary);
-  return primary === undefined
-    ? []
-    : [{ name, hostaddr: primary.host, port: primary.port, user, password }];
+  return primary === undefined ? [] : [{ name, hostaddr: primary.host, port: primary.port, user, password }];
 }
 
 /** Those that this code has made: each has a probe table. */
