@@ -1,6 +1,8 @@
 import type { ImmediateJob } from '../jobs/immediate.ts';
 import type { AnyMission } from '../jobs/mission.ts';
 import type { Services } from '../jobs/services.ts';
+import { addComps } from '../missions/add-comps/mission.ts';
+import { addShards } from '../missions/add-shards/mission.ts';
 import { createCluster } from '../missions/create-cluster/mission.ts';
 import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
@@ -19,6 +21,8 @@ export const missions: readonly AnyMission<Services>[] = [
   setMachine,
   createCluster,
   deleteCluster,
+  addShards,
+  addComps,
 ];
 
 export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];

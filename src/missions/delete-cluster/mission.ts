@@ -5,7 +5,7 @@ import type { Cluster, Machine } from '../../core/model.ts';
 import { shownValue } from '../../core/parameters/parse.ts';
 import { defineMission } from '../../jobs/mission.ts';
 import type { Services } from '../../jobs/services.ts';
-import { clustersInTheMaking } from '../create-cluster/in-the-making.ts';
+import { completenessRule } from '../create-cluster/in-the-making.ts';
 import { deleteClusterAttachment } from './attachment.ts';
 import { deleteClusterParas, type DeleteClusterParas } from './parameters.ts';
 import { deleteClusterPlan } from './plan.ts';
@@ -40,14 +40,12 @@ async function inTheMaking(
   cluster: Cluster,
   { cluster_id: id, cluster_name: name }: DeleteClusterParas,
 ): Promise<Violation | undefined> {
-  const maker = (await clustersInTheMaking(sql)).find(
-    ({ prepared }) => prepared.clusterName === cluster.name,
-  );
-  if (maker === undefined) return undefined;
+  const rule = await completenessRule(sql, cluster.name);
+  if (rule === undefined) return undefined;
   return {
     field: id === undefined ? 'paras.cluster_name' : 'paras.cluster_id',
     value: shownValue(id ?? name),
-    rule: `must be a cluster that is complete: job ${String(maker.job)} is still making or removing ${cluster.name}; cancel it, or wait for its end`,
+    rule,
     code: id === undefined ? 70_097 : 70_098,
   };
 }
