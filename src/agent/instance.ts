@@ -85,6 +85,7 @@ export class Instance {
       restarts,
       lastExit,
       labels: spec.labels,
+      cpuLimit: this.#record.cpuLimit,
       warnings: [...this.#warnings.values()],
     };
   }

@@ -103,6 +103,8 @@ export interface InstanceView {
   readonly restarts: number;
   readonly lastExit: { readonly at: string; readonly reason: string } | null;
   readonly labels: Readonly<Record<string, string>>;
+  /** What was asked for, whether the kernel has it or not (`warnings` tells); null: no limit. */
+  readonly cpuLimit: CpuLimit | null;
   /** What could not be done as asked but does not hinder service, e.g. no cgroup controller. */
   readonly warnings: readonly string[];
 }
