@@ -56,7 +56,8 @@ export async function reroute(
     throw new KlusterError('metadata', `cluster ${String(shard.clusterId)} lacks an account in the catalog`);
   }
   const { hostaddr, port } = comp;
-  await withPostgres({ hostaddr, port, ...superuser }, signal, (session) =>
+  const address = { hostaddr, port, ...superuser, connectTimeoutMs, statementTimeoutMs };
+  await withPostgres(address, signal, (session) =>
     defineStorageServer(session, { name: shard.name, primary, account: compute }, application.user),
   );
 }

@@ -101,7 +101,12 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     process.kill(process.pid, 'SIGTERM');
   };
   const agents = new AgentClients({ secret, epoch: () => database.epoch ?? 0 });
-  const shardWatch = new ShardWatch({ catalog, logger, onLostOffice: loseOffice });
+  const shardWatch = new ShardWatch({
+    catalog,
+    logger,
+    report: (node) => agentWatch.report(node),
+    onLostOffice: loseOffice,
+  });
   const agentWatch = new AgentWatch({
     catalog,
     agents,
