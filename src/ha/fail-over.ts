@@ -9,8 +9,8 @@ import { FailOverLog } from './fail-over-log.ts';
 import { chooseSuccessor, fence, type Fenced } from './fence.ts';
 import { follow } from './follow.ts';
 import { openPrimary } from './open-primary.ts';
+import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
-import { reroute } from './routes.ts';
 
 type FailOver = Extract<ShardAction, { kind: 'fail_over' }>;
 
@@ -128,9 +128,10 @@ async function rerouteAll(
   const serving = context.comps.filter(({ status }) => status === 'active');
   const outcomes = await Promise.all(
     serving.map((comp) =>
-      withDeadline(othersWaitMs, signal, (bounded) =>
-        reroute(context, { kind: 'reroute', comp, primary }, bounded),
-      ).then(() => `${comp.name} sends its sessions to ${colonAddress(primary)}`, errorText),
+      withDeadline(othersWaitMs, signal, (bounded) => pushTopology(context.catalog, comp.id, bounded)).then(
+        () => `${comp.name} sends its sessions to ${colonAddress(primary)}`,
+        errorText,
+      ),
     ),
   );
   return outcomes.length === 0 ? 'there is no compute node' : outcomes.join('; ');

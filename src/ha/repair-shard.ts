@@ -8,8 +8,8 @@ import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
 import { follow } from './follow.ts';
 import { openPrimary, requireOffice } from './open-primary.ts';
+import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
-import { reroute } from './routes.ts';
 
 /** A member that joins fetches what it misses first; START GROUP_REPLICATION returns when it has joined. */
 const joinTimeoutMs = 60_000;
@@ -21,7 +21,7 @@ export async function repairShard(
   action: ShardAction,
   signal: AbortSignal,
 ): Promise<void> {
-  if (action.kind === 'reroute') return reroute(context, action, signal);
+  if (action.kind === 'reroute') return pushTopology(context.catalog, action.comp.id, signal);
   const { hostaddr, port } = action.node;
   const address = { hostaddr, port, ...context.account, statementTimeoutMs: joinTimeoutMs };
   switch (action.kind) {
