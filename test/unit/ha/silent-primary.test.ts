@@ -26,6 +26,7 @@ describe('a primary that does not answer', () => {
     restarts: 0,
     lastExit: null,
     labels: {},
+    cpuLimit: null,
     warnings: [],
     health: { answers: true, reason: null },
   };
