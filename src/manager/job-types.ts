@@ -6,7 +6,9 @@ import { addShards } from '../missions/add-shards/mission.ts';
 import { createCluster } from '../missions/create-cluster/mission.ts';
 import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
+import { deleteComp } from '../missions/delete-comp/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
+import { deleteShard } from '../missions/delete-shard/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
@@ -24,6 +26,8 @@ export const missions: readonly AnyMission<Services>[] = [
   deleteCluster,
   addShards,
   addComps,
+  deleteShard,
+  deleteComp,
   updateInstanceCgroup,
 ];
 

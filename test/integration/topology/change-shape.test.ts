@@ -1,5 +1,5 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import type { ComputeNode } from '../../../src/core/model.ts';
+import type { ComputeNode, StorageNode } from '../../../src/core/model.ts';
 import type { JobJson } from '../../../src/core/rest-types.ts';
 import { textOf } from '../../../src/engines/sql.ts';
 import { CatalogProbe, eventually, type ProbedCluster } from '../../support/catalog-probe.ts';
@@ -168,6 +168,104 @@ describe('add_comps', () => {
     expect(await partitions()).toContain(`p${String(added.id)}`);
   });
 });
+
+describe('delete_shard', () => {
+  it('is refused while the shard holds a table, naming it, and the shard stays in use', async () => {
+    const { id: shard, primary } = await shardNamed('shard_2');
+    const job = await installation.run('delete_shard', { cluster_id: id, shard_id: shard });
+    expect([job.status, code(job)]).toEqual(['failed', 70_504]);
+    expect(job.error?.message).toContain('shop.orders');
+    await probe.onStorage(primary, (session) => session.query("INSERT INTO shop.orders VALUES (2, 'plum')"));
+  });
+
+  it('opens the shard again when a table appeared at the last moment', async () => {
+    const { id: shard, primary } = await shardNamed('shard_3');
+    const job = await whileATableAppears(primary, () =>
+      installation.submit('delete_shard', { cluster_id: id, shard_id: shard }),
+    );
+    expect([job.status, code(job)]).toEqual(['failed', 70_504]);
+    expect(job.error?.message).toContain('late.arrival');
+    await eventually(() =>
+      probe.onStorage(primary, (session) => session.query('DROP DATABASE late').then(() => undefined)),
+    );
+    expect((await shardNamed('shard_3')).primary.status).toBe('active');
+  });
+
+  it('removes an empty shard from the catalog, every compute node and its machine', async () => {
+    const { id: shard, primary } = await shardNamed('shard_2');
+    await probe.onStorage(primary, (session) => session.query('DROP DATABASE shop'));
+    const job = await installation.done('delete_shards', { cluster_id: String(id), shard_id: String(shard) });
+    expect(job).toMatchObject({ notes: [] });
+    expect(job.attachment).toMatchObject({
+      cluster_id: String(id),
+      shard_id: String(shard),
+      storage_state: 'done',
+      storage_hosts: `${otherHost}_${String(primary.port)};`,
+    });
+    for (const comp of (await cluster()).comps) {
+      expect(await shardsSeenBy(comp)).toEqual(['shard_1', 'shard_3']);
+    }
+    expect(await memo()).toMatchObject({ shards: '2' });
+    expect(await loggedShards()).toBe(await shardIds());
+    await expect(probe.onStorage(primary, (session) => session.query('SELECT 1'))).rejects.toThrow(/connect/);
+    expect(await probe.rows('SELECT owner FROM kluster_ports WHERE owner = ?', [primary.instanceId])).toEqual(
+      [],
+    );
+  });
+});
+
+describe('delete_comp', () => {
+  it('removes a compute node, also when its machine does not answer, and the others stay', async () => {
+    const comp = await compAt(0);
+    await installation.stopAgent(computerHost);
+    const job = await installation.done('delete_comp', { cluster_id: id, comp_id: comp.id });
+    expect(job.notes).toContainEqual(expect.stringMatching(`${comp.instanceId} will be removed when`));
+    expect(job.attachment).toMatchObject({
+      computer_state: 'done',
+      computer_hosts: `${computerHost}_${String(comp.port)};`,
+    });
+    expect((await cluster()).comps.map((left) => left.id)).not.toContain(comp.id);
+    expect(await memo()).toMatchObject({ comps: '1' });
+    expect(await partitions()).not.toContain(`p${String(comp.id)}`);
+    await installation.startAgent(computerHost);
+    await eventually(async () => {
+      expect(await probe.rows('SELECT instance_id FROM kluster_pending_removals')).toEqual([]);
+    });
+    await expect(probe.onCompute(comp, (session) => session.query('SELECT 1'))).rejects.toThrow(/connect/);
+  });
+
+  it('is refused for the last one', async () => {
+    const { id: comp } = await compAt(0);
+    await expect(installation.run('delete_comp', { cluster_id: id, comp_id: comp })).rejects.toThrow(
+      /must not be the only compute node/,
+    );
+  });
+});
+
+/** A table whose making began before the job looked at the shard is complete only when the job closes the shard. */
+async function whileATableAppears(primary: StorageNode, submit: () => Promise<number>): Promise<JobJson> {
+  return probe.onStorage(primary, async (gate) => {
+    await gate.query('CREATE DATABASE late');
+    await gate.query("SELECT GET_LOCK('gate', 10)");
+    const making = probe.onStorage(primary, (session) =>
+      session.query("CREATE TABLE late.arrival AS SELECT GET_LOCK('gate', 20) AS passed"),
+    );
+    await eventually(async () => {
+      const waiting = await gate.query(
+        "SELECT ID FROM information_schema.PROCESSLIST WHERE STATE = 'User lock'",
+      );
+      expect(waiting).toHaveLength(1);
+    });
+    const job = await submit();
+    await eventually(async () => {
+      const { steps } = await installation.client.job(job);
+      expect(steps.find(({ path }) => path === 'delete_shard/close')?.state).toBe('running');
+    });
+    await gate.query("SELECT RELEASE_LOCK('gate')");
+    await making;
+    return installation.ended(job);
+  });
+}
 
 /** Of the cluster's commit log. */
 async function partitions(): Promise<readonly string[]> {
