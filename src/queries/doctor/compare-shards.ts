@@ -1,10 +1,10 @@
 import { GtidSet } from '../../core/gtid-set.ts';
 import { colonAddress } from '../../core/model.ts';
-import { sameAddress, type NodeAnswer, type NodeObservation } from '../../ha/shard-observation.ts';
-import type { ShardFacts } from './facts.ts';
+import { sameAddress, type NodeAnswer } from '../../ha/shard-observation.ts';
+import type { NodeSeen, ShardFacts } from './facts.ts';
 import { finding, type Finding } from './findings.ts';
 
-interface Answered extends NodeObservation {
+interface Answered extends NodeSeen {
   readonly answer: NodeAnswer;
 }
 
@@ -25,7 +25,7 @@ function rows(shard: ShardFacts): readonly Finding[] {
   return findings;
 }
 
-function nodeFindings(shard: ShardFacts, { node, answer, failure }: NodeObservation): readonly Finding[] {
+function nodeFindings(shard: ShardFacts, { node, answer, failure }: NodeSeen): readonly Finding[] {
   const where = `${shardName(shard)} node ${colonAddress(node)}`;
   switch (node.status) {
     case 'creating':
@@ -51,7 +51,7 @@ function nodeFindings(shard: ShardFacts, { node, answer, failure }: NodeObservat
   );
 }
 
-function answered(nodes: readonly NodeObservation[]): readonly Answered[] {
+function answered(nodes: readonly NodeSeen[]): readonly Answered[] {
   return nodes.flatMap(({ node, answer, failure }) =>
     answer === null || node.status !== 'active' ? [] : [{ node, answer, failure }],
   );

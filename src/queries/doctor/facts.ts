@@ -13,7 +13,7 @@ import type { PortReservation } from '../../catalog/ports.ts';
 import type { InstanceView, Strays } from '../../core/agent-protocol.ts';
 import type { ClusterId } from '../../core/ids.ts';
 import type { Cluster, ComputeNode, HostPort, Machine, Shard } from '../../core/model.ts';
-import type { NodeObservation } from '../../ha/shard-observation.ts';
+import type { NodeLook } from '../../ha/observe-node.ts';
 
 /** One installation at one moment, as far as it could be seen: what `compare` judges and nothing else. */
 export interface Facts {
@@ -58,6 +58,9 @@ export interface AgentFacts {
   readonly obeysAnother: boolean;
 }
 
+/** What one storage node said about itself, or why it did not. */
+export type NodeSeen = Omit<NodeLook, 'busy'>;
+
 export interface ShardFacts {
   readonly cluster: Cluster;
   readonly shard: Shard;
@@ -65,7 +68,7 @@ export interface ShardFacts {
   readonly recordedNodes: number;
   /** The manager has lowered the acknowledgements of this shard. */
   readonly degraded: boolean;
-  readonly nodes: readonly NodeObservation[];
+  readonly nodes: readonly NodeSeen[];
   /** By `ip:port`, of the nodes that answered. */
   readonly details: ReadonlyMap<string, NodeDetails>;
 }

@@ -9,9 +9,8 @@ import { existingRoles } from '../../engines/postgres/application-role.ts';
 import { readShardIdentity, readStorageRoutes } from '../../engines/postgres/storage-servers.ts';
 import type { SqlSession } from '../../engines/sql.ts';
 import { observeNode } from '../../ha/observe-node.ts';
-import type { NodeObservation } from '../../ha/shard-observation.ts';
 import { identityText } from './compare-comps.ts';
-import type { CompAnswer, CompFacts, NodeDetails, ShardFacts } from './facts.ts';
+import type { CompAnswer, CompFacts, NodeDetails, NodeSeen, ShardFacts } from './facts.ts';
 import type { RecordedShard } from './gather-catalog.ts';
 
 /** Every account of the cluster by its purpose. */
@@ -40,7 +39,7 @@ async function details(session: SqlSession, accounts: Accounts): Promise<NodeDet
   };
 }
 
-function silent(node: StorageNode, failure: string): NodeObservation {
+function silent(node: StorageNode, failure: string): NodeSeen {
   return { node, answer: null, failure };
 }
 
@@ -55,7 +54,7 @@ export async function gatherShard(
 ): Promise<ShardFacts> {
   const management = accounts.get('management');
   const found = new Map<string, NodeDetails>();
-  const look = async (node: StorageNode): Promise<NodeObservation> => {
+  const look = async (node: StorageNode): Promise<NodeSeen> => {
     if (management === undefined) return silent(node, 'the cluster has no management account in the catalog');
     const observed = await observeNode(node, cluster.haMode, management, signal);
     if (observed.answer === null) return observed;

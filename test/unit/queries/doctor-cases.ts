@@ -263,7 +263,9 @@ export const cases: readonly (readonly [string, Facts, string, string])[] = [
   [
     'a replica that follows another server',
     withNode(1, {
-      answer: { channel: { source: elsewhere, receiverRunning: true, applierRunning: true, error: null } },
+      answer: {
+        channel: { source: elsewhere, receiverRunning: true, applierRunning: true, error: null, heardMs: 0 },
+      },
     }),
     'replica_not_following',
     'cluster 7 shard_1 node 10.0.0.2:57001',
@@ -277,6 +279,7 @@ export const cases: readonly (readonly [string, Facts, string, string])[] = [
           receiverRunning: true,
           applierRunning: false,
           error: 'duplicate',
+          heardMs: 0,
         },
       },
     }),

@@ -62,12 +62,15 @@ export const view = (node: HostPort & { readonly instanceId: InstanceView['insta
   restarts: 0,
   lastExit: null,
   labels: {},
+  cpuLimit: null,
   warnings: [],
 });
 
 const answer = (source: boolean): NodeAnswer => ({
   superReadOnly: !source,
-  channel: source ? null : { source: primary, receiverRunning: true, applierRunning: true, error: null },
+  channel: source
+    ? null
+    : { source: primary, receiverRunning: true, applierRunning: true, error: null, heardMs: 0 },
   acknowledgements: source ? 1 : 0,
   gtids: `${uuid}:1-10`,
   groupState: 'OFFLINE',
