@@ -1,12 +1,6 @@
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import type { Shard, StorageNode } from '../core/model.ts';
-import {
-  followSource,
-  readChannel,
-  removeChannel,
-  startChannel,
-  stopChannel,
-} from '../engines/mysql/channel.ts';
+import { readChannel, removeChannel, startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { bootstrapGroup, joinGroup, leaveGroup, ownGroupState } from '../engines/mysql/group.ts';
 import { receivedGtids, waitForGtids } from '../engines/mysql/gtid.ts';
@@ -18,6 +12,7 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { Credential } from '../catalog/credentials.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
+import { followPrimary } from './follow-primary.ts';
 import type { ManagementAccount } from './observe-node.ts';
 import { reroute } from './routes.ts';
 
@@ -70,7 +65,7 @@ export async function repairShard(
 }
 
 /** Asks the metadata database whether this manager still leads: an old leader must not open or found anything. */
-async function requireOffice({ catalog, shard }: RepairContext, signal: AbortSignal): Promise<void> {
+export async function requireOffice({ catalog, shard }: RepairContext, signal: AbortSignal): Promise<void> {
   const known = await catalog.database.write((sql) => catalog.shards.find(sql, shard.id), signal);
   if (known === undefined) {
     throw new KlusterError('internal', `shard ${String(shard.id)} is no longer in the catalog`);
@@ -80,12 +75,19 @@ async function requireOffice({ catalog, shard }: RepairContext, signal: AbortSig
 async function openPrimary(context: RepairContext, node: StorageNode, signal: AbortSignal): Promise<void> {
   await requireOffice(context, signal);
   const { hostaddr, port } = node;
-  await withMysql({ hostaddr, port, ...context.account }, signal, async (session) => {
-    await detach(session);
-    const { fullsyncLevel } = context.shard;
-    if (fullsyncLevel > 0) await requireAcknowledgements(session, fullsyncLevel);
-    await makeWritable(session);
-  });
+  await withMysql({ hostaddr, port, ...context.account }, signal, (session) =>
+    becomePrimary(session, context.shard.fullsyncLevel),
+  );
+}
+
+/**
+ * Everything received is applied, the channel goes, commits wait for their acknowledgements, and last writes are let in.
+ * The caller has recorded the node as primary, under the epoch.
+ */
+export async function becomePrimary(session: SqlSession, acknowledgements: number): Promise<void> {
+  await detach(session);
+  if (acknowledgements > 0) await requireAcknowledgements(session, acknowledgements);
+  await makeWritable(session);
 }
 
 /** A node that was just promoted still has the channel to its former source; all that it received is applied first. */
@@ -98,7 +100,7 @@ async function detach(session: SqlSession): Promise<void> {
   await removeChannel(session);
 }
 
-/** The diagnosis has shown that the node has nothing which the primary lacks: its relay logs may go. */
+/** The diagnosis has shown that the node has nothing which the primary lacks. */
 async function follow(
   { account, accounts }: RepairContext,
   { node, primary }: Extract<ShardAction, { kind: 'follow' }>,
@@ -107,11 +109,9 @@ async function follow(
   const replication = accounts.get('replication');
   if (replication === undefined) throw new KlusterError('metadata', 'the cluster has no replication account');
   const { hostaddr, port } = node;
-  await withMysql({ hostaddr, port, ...account }, signal, async (session) => {
-    await makeReadOnly(session);
-    if ((await readChannel(session)) !== null) await stopChannel(session);
-    await followSource(session, primary, replication);
-  });
+  await withMysql({ hostaddr, port, ...account }, signal, (session) =>
+    followPrimary(session, primary, replication),
+  );
 }
 
 /**

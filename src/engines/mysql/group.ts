@@ -84,3 +84,14 @@ export async function joinGroup(session: SqlSession): Promise<void> {
 export async function leaveGroup(session: SqlSession): Promise<void> {
   await session.query('STOP GROUP_REPLICATION');
 }
+
+/**
+ * Makes another ONLINE member the primary of the group. Clients whose transactions still run after `seconds` are
+ * disconnected; returns when the new primary has applied what the old one had committed.
+ */
+export async function electPrimary(session: SqlSession, uuid: string, seconds: number): Promise<void> {
+  // A prepared statement may not call it with a bound number: the driver sends numbers as DOUBLE.
+  await session.rows(`SELECT group_replication_set_as_primary(?, ${String(Math.trunc(seconds))}) AS result`, [
+    uuid,
+  ]);
+}
