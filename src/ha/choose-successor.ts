@@ -83,7 +83,8 @@ function whyNotInGroup({ groupState }: NodeAnswer): string | null {
 function whyNotInSync({ channel, acknowledges }: NodeAnswer, primary: StorageNode): string | null {
   if (channel === null || !sameAddress(channel.source, primary)) return 'does not follow the primary';
   if (!channel.receiverRunning) return 'does not receive from the primary';
-  if (!channel.applierRunning) return `does not apply what it receives: ${channel.error ?? 'its applier is stopped'}`;
+  if (!channel.applierRunning)
+    return `does not apply what it receives: ${channel.error ?? 'its applier is stopped'}`;
   return acknowledges ? null : 'receives, but does not acknowledge';
 }
 

@@ -65,7 +65,7 @@ export async function repairShard(
 }
 
 /** Asks the metadata database whether this manager still leads: an old leader must not open or found anything. */
-export async function requireOffice({ catalog, shard }: RepairContext, signal: AbortSignal): Promise<void> {
+async function requireOffice({ catalog, shard }: RepairContext, signal: AbortSignal): Promise<void> {
   const known = await catalog.database.write((sql) => catalog.shards.find(sql, shard.id), signal);
   if (known === undefined) {
     throw new KlusterError('internal', `shard ${String(shard.id)} is no longer in the catalog`);

@@ -7,9 +7,10 @@ import { withMysql, withMysqlEach } from '../engines/mysql/connection.ts';
 import { executedGtids, serverUuid, waitForGtids } from '../engines/mysql/gtid.ts';
 import { closeForWrites, makeWritable } from '../engines/mysql/read-only.ts';
 import type { SqlAddress, SqlSession } from '../engines/sql.ts';
+import { sessionOf } from './opened-session.ts';
 import { followPrimary } from './follow-primary.ts';
 import { becomePrimary } from './repair-shard.ts';
-import { reroute } from './routes.ts';
+import { rerouteAll } from './reroute-all.ts';
 import type { ShardContext } from './shard-context.ts';
 
 export interface Switchover {
@@ -31,7 +32,6 @@ export interface SwitchoverResult {
 const applyWaitSeconds = 1;
 const statementTimeoutMs = 5000;
 const putBackMs = 10_000;
-const rerouteMs = 2000;
 
 interface Sessions {
   readonly old: SqlSession;
@@ -66,9 +66,9 @@ export async function switchOver(switchover: Switchover, signal: AbortSignal): P
   return withMysqlEach(chosen.map(address), signal, async (opened) => {
     const [control, closing, successor, ...rest] = opened;
     const sessions: Sessions = {
-      old: required(control),
-      closing: required(closing),
-      target: required(successor),
+      old: sessionOf(control),
+      closing: sessionOf(closing),
+      target: sessionOf(successor),
       others: rest.flatMap((outcome, index) => {
         const node = others[index];
         return node !== undefined && outcome.status === 'fulfilled' ? [{ node, session: outcome.value }] : [];
@@ -88,15 +88,6 @@ export async function switchOver(switchover: Switchover, signal: AbortSignal): P
     }
     return carryOn(switchover, { sessions, began }, signal);
   });
-}
-
-function required(outcome: PromiseSettledResult<SqlSession> | undefined): SqlSession {
-  if (outcome?.status === 'fulfilled') return outcome.value;
-  throw new KlusterError(
-    'switchover_refused',
-    `a node cannot be connected to: ${outcome === undefined ? 'no session' : errorText(outcome.reason)}`,
-    { code: 70_021, cause: outcome?.reason },
-  );
 }
 
 /** Users whose sessions are not clients. */
@@ -183,7 +174,7 @@ async function carryOn(
   { sessions, began }: { readonly sessions: Sessions; readonly began: number },
   signal: AbortSignal,
 ): Promise<SwitchoverResult> {
-  const { shard, accounts, comps } = context;
+  const { shard, accounts } = context;
   const replication = accounts.get('replication');
   if (replication === undefined) throw new KlusterError('metadata', 'the cluster has no replication account');
   const unfinished: string[] = [];
@@ -195,32 +186,21 @@ async function carryOn(
     }
   };
   const opened = becomePrimary(sessions.target, shard.fullsyncLevel).then(() => performance.now() - began);
-  const rerouted = Promise.all(
-    comps
-      .filter(({ status }) => status === 'active')
-      .map((comp) =>
-        attempt(
-          `route of ${comp.name}`,
-          withDeadline(rerouteMs, signal, (bounded) =>
-            reroute({ shard, accounts }, { kind: 'reroute', comp, primary: target }, bounded),
-          ),
-        ),
-      ),
-  );
+  const rerouted = rerouteAll(context, target, signal);
   await Promise.all([
     attempt(`open ${colonAddress(target)}`, opened),
-    rerouted,
     ...sessions.others.map(({ node, session }) =>
       attempt(`${colonAddress(node)} follows`, followPrimary(session, target, replication)),
     ),
     attempt('the old primary follows', followPrimary(sessions.old, target, replication)),
     // Not before the routes lead elsewhere: sessions of compute nodes then go on without noticing.
-    rerouted.then(() =>
-      attempt(
-        'the clients of the old primary',
+    rerouted.then((failures) => {
+      unfinished.push(...failures);
+      return attempt(
+        'disconnect the clients of the old primary',
         disconnectClients(sessions.closing, { spare: serviceUsers(context), onlyBusy: false }),
-      ),
-    ),
+      );
+    }),
   ]);
   const [outcome] = await Promise.allSettled([opened]);
   const pauseMs = outcome.status === 'fulfilled' ? outcome.value : performance.now() - began;

@@ -90,8 +90,7 @@ export async function leaveGroup(session: SqlSession): Promise<void> {
  * disconnected; returns when the new primary has applied what the old one had committed.
  */
 export async function electPrimary(session: SqlSession, uuid: string, seconds: number): Promise<void> {
-  // A prepared statement may not call it with a bound number: the driver sends numbers as DOUBLE.
-  await session.rows(`SELECT group_replication_set_as_primary(?, ${String(Math.trunc(seconds))}) AS result`, [
-    uuid,
-  ]);
+  await session.query(
+    `SELECT group_replication_set_as_primary(${quoteText(uuid)}, ${String(Math.trunc(seconds))}) AS result`,
+  );
 }

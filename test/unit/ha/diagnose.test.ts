@@ -38,6 +38,7 @@ function seen(index: number, answer: NodeAnswer | null): NodeObservation {
 const plain: NodeAnswer = {
   superReadOnly: true,
   channel: null,
+  acknowledges: false,
   acknowledgements: 0,
   gtids: `${uuid}:1-10`,
   groupState: 'OFFLINE',
