@@ -16,13 +16,13 @@ const statementTimeoutMs = 20_000;
  * decides; a crash at any place leaves a primary that the health loop finds and records.
  */
 export async function switchGroup(
-  { context, old, target }: Switchover,
+  { context, old, target, at }: Switchover,
   signal: AbortSignal,
 ): Promise<SwitchoverResult> {
   const { account, catalog, shard } = context;
   const address = { ...account, statementTimeoutMs };
-  const at = [old, target].map(({ hostaddr, port }) => ({ hostaddr, port, ...address }));
-  return withMysqlEach(at, signal, async ([former, successor]) => {
+  const addresses = [old, target].map(({ hostaddr, port }) => ({ hostaddr, port, ...address }));
+  return withMysqlEach(addresses, signal, async ([former, successor]) => {
     const session = sessionOf(former);
     const uuid = await serverUuid(sessionOf(successor));
     const began = performance.now();
@@ -40,6 +40,7 @@ export async function switchGroup(
       (sql) => catalog.storageNodes.setPrimary(sql, shard.id, target.id, uuid),
       signal,
     );
+    at('recorded');
     return { pauseMs, unfinished: await rerouteAll(context, target, signal) };
   });
 }

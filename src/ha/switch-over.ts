@@ -19,6 +19,8 @@ export interface Switchover {
   readonly old: StorageNode;
   /** A replica that has caught up. */
   readonly target: StorageNode;
+  /** Called at the places of the work, in this order, each of which must survive the death of the manager. */
+  readonly at: (place: 'closed' | 'recorded') => void;
 }
 
 export interface SwitchoverResult {
@@ -98,13 +100,14 @@ function serviceUsers({ accounts }: ShardContext): readonly string[] {
 
 /** Steps 1 to 3. */
 async function handOver(
-  { context, old, target }: Switchover,
+  { context, old, target, at }: Switchover,
   sessions: Sessions,
   signal: AbortSignal,
 ): Promise<void> {
   const { catalog, shard } = context;
   const uuid = await serverUuid(sessions.target);
   await closeForWrites({ closing: sessions.closing, control: sessions.old }, serviceUsers(context));
+  at('closed');
   const gtids = await executedGtids(sessions.old);
   await Promise.all([
     executedBy(sessions.target, target, gtids),
@@ -122,6 +125,7 @@ async function handOver(
     (sql) => catalog.storageNodes.setPrimary(sql, shard.id, target.id, uuid),
     signal,
   );
+  at('recorded');
 }
 
 async function executedBy(session: SqlSession, node: StorageNode, gtids: string): Promise<void> {
