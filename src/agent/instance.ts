@@ -1,4 +1,3 @@
-import { linkedSignal } from '../core/abort.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { InstanceState, InstanceView, StopRequest } from '../core/agent-protocol.ts';
@@ -14,6 +13,7 @@ import type { ProcessExit } from './engine-process.ts';
 import { EngineRun } from './engine-run.ts';
 import { makeDirectories, removeDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
+import { PulseOfRuns } from './pulse.ts';
 import { RecordKeeper } from './record-keeper.ts';
 
 export interface InstanceOptions {
@@ -44,6 +44,8 @@ export class Instance {
   readonly #backoff = new Backoff();
   readonly #warnings = new Map<string, string>();
   #run: EngineRun | null = null;
+  /** Of the run, from when it is ready. */
+  readonly #pulse: PulseOfRuns;
   #stopping = false;
   /** An operation is under way. */
   #working = false;
@@ -57,6 +59,9 @@ export class Instance {
     this.#options = options;
     this.#record = options.record;
     this.#keeper = new RecordKeeper(options.record, options.store);
+    this.#pulse = new PulseOfRuns(options.engine.openPulse, () => {
+      this.#changed();
+    });
   }
 
   get record(): Readonly<InstanceRecord> {
@@ -86,6 +91,7 @@ export class Instance {
       lastExit,
       labels: spec.labels,
       warnings: [...this.#warnings.values()],
+      ...(this.#pulse.health !== null && { health: this.#pulse.health }),
     };
   }
 
@@ -254,6 +260,7 @@ export class Instance {
     await this.#operations;
     this.#gone = true;
     this.#cancelRestart();
+    await this.#pulse.end();
     this.#run?.release();
     await this.#keeper.close();
   }
@@ -279,30 +286,7 @@ export class Instance {
       this.#record.engineVersion = this.#options.engine.version;
       this.#watch(await EngineRun.start(this.#runInput(), first));
     }
-    if (this.#run !== null) await this.#untilReady(this.#run, signal);
-  }
-
-  async #untilReady(run: EngineRun, signal: AbortSignal): Promise<void> {
-    const { record, engine } = this.#options;
-    const enough = linkedSignal(signal);
-    const late = sleep(readyWaitMs, undefined, { signal: enough.signal }).then(
-      () => {
-        throw new KlusterError(
-          'instance_start_failed',
-          `${record.instanceId} is still starting after ${String(readyWaitMs)} ms; see ${engine.logFile}`,
-        );
-      },
-      () => {
-        signal.throwIfAborted();
-      },
-    );
-    try {
-      await Promise.race([run.ready, late]);
-    } finally {
-      enough.release();
-      enough.abort(new Error('no longer wanted'));
-      await late.catch(() => undefined);
-    }
+    await this.#run?.readyWithin(readyWaitMs, signal);
   }
 
   #watch(run: EngineRun): void {
@@ -313,6 +297,7 @@ export class Instance {
     });
     run.ready.then(
       () => {
+        if (this.#run === run) this.#pulse.begin();
         this.#changed();
       },
       (error: unknown) => {
@@ -327,6 +312,7 @@ export class Instance {
   #ended(run: EngineRun, exit: ProcessExit): void {
     if (this.#run !== run || this.#gone) return;
     this.#run = null;
+    void this.#pulse.end();
     this.#record.lastExit = { at: exit.at.toISOString(), reason: exit.reason };
     const unexpected =
       this.#record.phase === 'created' && this.#record.desired === 'running' && !this.#stopping;

@@ -86,6 +86,14 @@ export type EngineName = InstanceSpec['engine'];
 
 export type InstanceState = 'creating' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
 
+/** What the agent finds when it asks one of its own engines twice a second. */
+export interface InstanceHealth {
+  /** False once two beats in a row had no answer. */
+  readonly answers: boolean;
+  /** Why there was none. */
+  readonly reason: string | null;
+}
+
 export interface InstanceView {
   readonly instanceId: InstanceId;
   readonly engine: EngineName;
@@ -105,6 +113,8 @@ export interface InstanceView {
   readonly labels: Readonly<Record<string, string>>;
   /** What could not be done as asked but does not hinder service, e.g. no cgroup controller. */
   readonly warnings: readonly string[];
+  /** Absent while the process is not ready, and for engines that are not asked. */
+  readonly health?: InstanceHealth;
 }
 
 export interface StopRequest {

@@ -1,14 +1,15 @@
 import { GtidSet } from '../core/gtid-set.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { colonAddress, type HaMode, type StorageNode } from '../core/model.ts';
-import { sameAddress, type NodeAnswer, type NodeObservation } from './shard-observation.ts';
+import type { NodeLook } from './observe-node.ts';
+import { sameAddress, type NodeAnswer } from './shard-observation.ts';
 
 export interface Candidates {
   readonly haMode: HaMode;
   /** Acknowledgements per commit; counts with rbr only. */
   readonly fullsyncLevel: number;
-  readonly primary: NodeObservation;
-  readonly others: readonly NodeObservation[];
+  readonly primary: NodeLook;
+  readonly others: readonly NodeLook[];
   /** Whether the machine of a node answers; tells a dead node from one that refuses. */
   isOnline(node: StorageNode): boolean;
 }
@@ -71,7 +72,7 @@ function reasons(candidates: Candidates): string {
 }
 
 /** Why a node cannot take over, as the rest of a sentence; null when it can. */
-function whyUnfit({ haMode, primary }: Candidates, { answer, failure }: NodeObservation): string | null {
+function whyUnfit({ haMode, primary }: Candidates, { answer, failure }: NodeLook): string | null {
   if (answer === null) return `does not answer (${failure ?? 'no reason known'})`;
   return haMode === 'mgr' ? whyNotInGroup(answer) : whyNotInSync(answer, primary.node);
 }
@@ -89,7 +90,7 @@ function whyNotInSync({ channel, acknowledges }: NodeAnswer, primary: StorageNod
 }
 
 /** The one whose transactions include those of the others; when none does, as while they arrive, the one with most. */
-function mostAdvanced(fit: readonly NodeObservation[]): NodeObservation {
+function mostAdvanced(fit: readonly NodeLook[]): NodeLook {
   const sets = fit.map((observed) => ({ observed, gtids: GtidSet.parse(observed.answer?.gtids ?? '') }));
   const best = sets.reduce((left, right) => {
     if (right.gtids.contains(left.gtids) && !left.gtids.contains(right.gtids)) return right;

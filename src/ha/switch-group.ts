@@ -41,6 +41,6 @@ export async function switchGroup(
       signal,
     );
     at('recorded');
-    return { pauseMs, unfinished: await rerouteAll(context, target, signal) };
+    return { pauseMs, unfinished: await rerouteAll(context, signal) };
   });
 }

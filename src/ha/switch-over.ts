@@ -8,8 +8,8 @@ import { executedGtids, serverUuid, waitForGtids } from '../engines/mysql/gtid.t
 import { closeForWrites, makeWritable } from '../engines/mysql/read-only.ts';
 import type { SqlAddress, SqlSession } from '../engines/sql.ts';
 import { sessionOf } from './opened-session.ts';
-import { followPrimary } from './follow-primary.ts';
-import { becomePrimary } from './repair-shard.ts';
+import { followIn } from './follow.ts';
+import { becomePrimary } from './open-primary.ts';
 import { rerouteAll } from './reroute-all.ts';
 import type { ShardContext } from './shard-context.ts';
 
@@ -174,7 +174,7 @@ async function putBack({ context, old }: Switchover): Promise<string | null> {
 
 /** Step 4. */
 async function carryOn(
-  { context, target }: Switchover,
+  { context, old, target }: Switchover,
   { sessions, began }: { readonly sessions: Sessions; readonly began: number },
   signal: AbortSignal,
 ): Promise<SwitchoverResult> {
@@ -190,13 +190,13 @@ async function carryOn(
     }
   };
   const opened = becomePrimary(sessions.target, shard.fullsyncLevel).then(() => performance.now() - began);
-  const rerouted = rerouteAll(context, target, signal);
+  const rerouted = rerouteAll(context, signal);
   await Promise.all([
     attempt(`open ${colonAddress(target)}`, opened),
     ...sessions.others.map(({ node, session }) =>
-      attempt(`${colonAddress(node)} follows`, followPrimary(session, target, replication)),
+      attempt(`${colonAddress(node)} follows`, followIn(session, { node, primary: target, replication })),
     ),
-    attempt('the old primary follows', followPrimary(sessions.old, target, replication)),
+    attempt('the old primary follows', followIn(sessions.old, { node: old, primary: target, replication })),
     // Not before the routes lead elsewhere: sessions of compute nodes then go on without noticing.
     rerouted.then((failures) => {
       unfinished.push(...failures);

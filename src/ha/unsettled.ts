@@ -1,8 +1,8 @@
 import { colonAddress } from '../core/model.ts';
-import { observeNode } from './observe-node.ts';
+import { observeNode, type NodeLook } from './observe-node.ts';
 import { observeRoutes } from './routes.ts';
 import type { ShardContext } from './shard-context.ts';
-import { sameAddress, type NodeObservation } from './shard-observation.ts';
+import { sameAddress } from './shard-observation.ts';
 
 /**
  * What the health loop has still to do after the primary has moved, in words; null when nothing. Nodes and compute nodes
@@ -27,7 +27,7 @@ export async function whatIsUnsettled(context: ShardContext, signal: AbortSignal
   return stale === undefined ? null : `${stale.comp.name} still sends sessions elsewhere`;
 }
 
-function follows({ answer }: NodeObservation, primary: NodeObservation): boolean {
+function follows({ answer }: NodeLook, primary: NodeLook): boolean {
   if (answer === null) return true;
   const { channel } = answer;
   return channel !== null && sameAddress(channel.source, primary.node) && channel.receiverRunning;
