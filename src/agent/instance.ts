@@ -1,7 +1,13 @@
 import { linkedSignal } from '../core/abort.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { InstanceState, InstanceView, StopRequest } from '../core/agent-protocol.ts';
+import type {
+  InstanceState,
+  InstanceView,
+  SavedTransactions,
+  SaveTransactionsRequest,
+  StopRequest,
+} from '../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { CpuLimit } from '../core/model.ts';
 import type { EngineInstance } from '../engines/engine.ts';
@@ -84,6 +90,7 @@ export class Instance {
       logFile: engine.logFile,
       restarts,
       lastExit,
+      remadeBy: this.#record.remadeBy ?? null,
       labels: spec.labels,
       warnings: [...this.#warnings.values()],
     };
@@ -91,7 +98,7 @@ export class Instance {
 
   #state(): InstanceState {
     if (this.#record.phase === 'deleting' || this.#stopping) return 'stopping';
-    if (this.#record.phase === 'creating') return 'creating';
+    if (this.#record.phase !== 'created') return 'creating';
     if (this.#run !== null) return this.#run.isReady ? 'running' : 'starting';
     if (this.#record.desired === 'stopped') return 'stopped';
     const startComes = this.#restart !== null || this.#working;
@@ -111,6 +118,7 @@ export class Instance {
     const { phase, desired } = this.#record;
     if (phase === 'deleting') await this.remove();
     else if (phase === 'creating') await this.#recreate();
+    else if (phase === 'remaking') await this.#exclusive(() => this.#remakeNow());
     else if (desired === 'stopped') await this.#exclusive(() => this.#end('fast'));
     else if (this.#run === null) await this.start();
   }
@@ -150,6 +158,34 @@ export class Instance {
     });
   }
 
+  /**
+   * Removes all data and makes the instance again from the template, once per key. What fails is taken up again by the
+   * next call, or by the next agent.
+   */
+  async remake(operationKey: string): Promise<InstanceView> {
+    this.#interruptStarting();
+    return this.#exclusive(async () => {
+      this.#assertThere();
+      if (this.#record.remadeBy !== operationKey) {
+        this.#record.remadeBy = operationKey;
+        this.#record.phase = 'remaking';
+      }
+      if (this.#record.phase === 'remaking') await this.#remakeNow();
+      else await this.#startNow(this.#starting.signal);
+      return this.view();
+    });
+  }
+
+  async #remakeNow(): Promise<void> {
+    this.#record.desired = 'running';
+    this.#record.restarts = 0;
+    this.#backoff.reset();
+    await this.#keeper.save();
+    await this.#end('immediate');
+    await removeDirectories(this.#owned());
+    await this.#make(this.#starting.signal);
+  }
+
   async #make(signal: AbortSignal): Promise<void> {
     const { engine, user } = this.#options;
     this.#changed();
@@ -173,6 +209,9 @@ export class Instance {
   }
 
   async #startNow(signal: AbortSignal): Promise<void> {
+    if (this.#record.phase === 'remaking') {
+      throw new KlusterError('agent_refused', `${this.#record.instanceId} is being made again`);
+    }
     this.#record.desired = 'running';
     this.#record.restarts = 0;
     this.#backoff.reset();
@@ -217,6 +256,14 @@ export class Instance {
       if (!repeated || this.#record.desired === 'running') await this.#startNow(signal);
       return this.view();
     });
+  }
+
+  /** @throws KlusterError bad_request when the engine has no transaction logs that could be read */
+  async saveTransactions(request: SaveTransactionsRequest): Promise<SavedTransactions> {
+    this.#assertThere();
+    const { engine, record } = this.#options;
+    if (engine.saveTransactions !== undefined) return engine.saveTransactions(request);
+    throw new KlusterError('bad_request', `${record.instanceId} is no storage node`);
   }
 
   /** @throws KlusterError cgroup_unavailable */

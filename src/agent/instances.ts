@@ -2,7 +2,15 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
-import type { Account, AgentEvent, InstanceSpec, InstanceView, StopRequest } from '../core/agent-protocol.ts';
+import type {
+  Account,
+  AgentEvent,
+  InstanceSpec,
+  InstanceView,
+  SavedTransactions,
+  SaveTransactionsRequest,
+  StopRequest,
+} from '../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { InstanceId } from '../core/ids.ts';
 import { sortedJson, type Json } from '../core/json.ts';
@@ -187,6 +195,15 @@ export class Instances {
 
   async restart(id: InstanceId, operationKey: string): Promise<InstanceView> {
     return this.#find(id).restart(operationKey);
+  }
+
+  /** All data is removed, and the instance made again from the template; once per key. */
+  async remake(id: InstanceId, operationKey: string): Promise<InstanceView> {
+    return this.#find(id).remake(operationKey);
+  }
+
+  async saveTransactions(id: InstanceId, request: SaveTransactionsRequest): Promise<SavedTransactions> {
+    return this.#find(id).saveTransactions(request);
   }
 
   /** @throws KlusterError cgroup_unavailable */
