@@ -1,4 +1,3 @@
-import { linkedSignal } from '../core/abort.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type {
@@ -18,9 +17,11 @@ import type { CgroupDriver } from './cgroup/driver.ts';
 import { whenNotBusy } from './cgroup/files.ts';
 import type { ProcessExit } from './engine-process.ts';
 import { EngineRun } from './engine-run.ts';
+import { applyCpuLimit } from './cgroup/apply-limit.ts';
 import { makeDirectories, removeDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
 import { RecordKeeper } from './record-keeper.ts';
+import { untilReady } from './until-ready.ts';
 
 export interface InstanceOptions {
   readonly record: InstanceRecord;
@@ -35,8 +36,6 @@ export interface InstanceOptions {
 
 /** An orderly shutdown that takes longer is cut short; engines recover from that. */
 const orderlyStopMs = 90_000;
-/** A call waits this long for an engine to be ready; the engine may go on with its recovery after that. */
-const readyWaitMs = 150_000;
 const rememberedOperations = 32;
 
 /**
@@ -322,34 +321,11 @@ export class Instance {
   /** Starts the process unless it runs, and waits until it serves. */
   async #launch(first: boolean, signal: AbortSignal): Promise<void> {
     if (this.#run === null) {
-      this.#applyCpuLimit();
+      applyCpuLimit(this.#options.cgroup, this.#record, this.#warnings);
       this.#record.engineVersion = this.#options.engine.version;
       this.#watch(await EngineRun.start(this.#runInput(), first));
     }
-    if (this.#run !== null) await this.#untilReady(this.#run, signal);
-  }
-
-  async #untilReady(run: EngineRun, signal: AbortSignal): Promise<void> {
-    const { record, engine } = this.#options;
-    const enough = linkedSignal(signal);
-    const late = sleep(readyWaitMs, undefined, { signal: enough.signal }).then(
-      () => {
-        throw new KlusterError(
-          'instance_start_failed',
-          `${record.instanceId} is still starting after ${String(readyWaitMs)} ms; see ${engine.logFile}`,
-        );
-      },
-      () => {
-        signal.throwIfAborted();
-      },
-    );
-    try {
-      await Promise.race([run.ready, late]);
-    } finally {
-      enough.release();
-      enough.abort(new Error('no longer wanted'));
-      await late.catch(() => undefined);
-    }
+    if (this.#run !== null) await untilReady(this.#run, this.#options, signal);
   }
 
   #watch(run: EngineRun): void {
@@ -434,26 +410,6 @@ export class Instance {
     } finally {
       this.#stopping = false;
       this.#changed();
-    }
-  }
-
-  #applyCpuLimit(): void {
-    const { cgroup } = this.#options;
-    const { cpuLimit, instanceId } = this.#record;
-    if (cpuLimit === null) return;
-    if (cgroup === null) {
-      this.#warnings.set(
-        'cgroup',
-        'cpu limit not in force: the machine has no writable cpu cgroup controller',
-      );
-      return;
-    }
-    try {
-      cgroup.setLimit(instanceId, cpuLimit);
-      this.#warnings.delete('cgroup');
-    } catch (error) {
-      // Serving without a limit is better than not serving.
-      this.#warnings.set('cgroup', `cpu limit not in force: ${errorText(error)}`);
     }
   }
 

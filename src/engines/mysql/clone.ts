@@ -90,4 +90,7 @@ async function limitClone(session: SqlSession, mbPerSecond: number): Promise<voi
   // Not parameters: the driver binds numbers as DOUBLE, which integer variables refuse.
   await session.query(`SET GLOBAL clone_max_data_bandwidth = ${String(mbPerSecond)}`);
   await session.query(`SET GLOBAL clone_max_network_bandwidth = ${String(mbPerSecond)}`);
+  // The server divides the limit among its threads and lets each exceed its part; one thread keeps it closely.
+  await session.query(`SET GLOBAL clone_autotune_concurrency = ${mbPerSecond === 0 ? 'ON' : 'OFF'}`);
+  await session.query(`SET GLOBAL clone_max_concurrency = ${mbPerSecond === 0 ? 'DEFAULT' : '1'}`);
 }
