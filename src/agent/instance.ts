@@ -20,8 +20,9 @@ import { EngineRun } from './engine-run.ts';
 import { applyCpuLimit } from './cgroup/apply-limit.ts';
 import { makeDirectories, removeDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
+import { recordedView } from './instance-view.ts';
+import { PulseOfRuns } from './pulse.ts';
 import { RecordKeeper } from './record-keeper.ts';
-import { untilReady } from './until-ready.ts';
 
 export interface InstanceOptions {
   readonly record: InstanceRecord;
@@ -36,6 +37,8 @@ export interface InstanceOptions {
 
 /** An orderly shutdown that takes longer is cut short; engines recover from that. */
 const orderlyStopMs = 90_000;
+/** A call waits this long for an engine to be ready; the engine may go on with its recovery after that. */
+const readyWaitMs = 150_000;
 const rememberedOperations = 32;
 
 /**
@@ -49,6 +52,8 @@ export class Instance {
   readonly #backoff = new Backoff();
   readonly #warnings = new Map<string, string>();
   #run: EngineRun | null = null;
+  /** Of the run, from when it is ready. */
+  readonly #pulse: PulseOfRuns;
   #stopping = false;
   /** An operation is under way. */
   #working = false;
@@ -62,6 +67,9 @@ export class Instance {
     this.#options = options;
     this.#record = options.record;
     this.#keeper = new RecordKeeper(options.record, options.store);
+    this.#pulse = new PulseOfRuns(options.engine.openPulse, () => {
+      this.#changed();
+    });
   }
 
   get record(): Readonly<InstanceRecord> {
@@ -74,24 +82,12 @@ export class Instance {
   }
 
   view(): InstanceView {
-    const { engine } = this.#options;
-    const { instanceId, spec, desired, restarts, lastExit, engineVersion } = this.#record;
     return {
-      instanceId,
-      engine: engine.engine,
-      engineVersion,
-      hostaddr: spec.hostaddr,
-      port: spec.port,
+      ...recordedView(this.#record, this.#options.engine),
       state: this.#state(),
-      desired,
       pid: this.#run?.process.pid ?? null,
-      datadir: engine.datadir,
-      logFile: engine.logFile,
-      restarts,
-      lastExit,
-      remadeBy: this.#record.remadeBy ?? null,
-      labels: spec.labels,
       warnings: [...this.#warnings.values()],
+      ...(this.#pulse.health !== null && { health: this.#pulse.health }),
     };
   }
 
@@ -300,6 +296,7 @@ export class Instance {
     await this.#operations;
     this.#gone = true;
     this.#cancelRestart();
+    await this.#pulse.end();
     this.#run?.release();
     await this.#keeper.close();
   }
@@ -325,7 +322,7 @@ export class Instance {
       this.#record.engineVersion = this.#options.engine.version;
       this.#watch(await EngineRun.start(this.#runInput(), first));
     }
-    if (this.#run !== null) await untilReady(this.#run, this.#options, signal);
+    await this.#run?.readyWithin(readyWaitMs, signal);
   }
 
   #watch(run: EngineRun): void {
@@ -336,6 +333,7 @@ export class Instance {
     });
     run.ready.then(
       () => {
+        if (this.#run === run) this.#pulse.begin();
         this.#changed();
       },
       (error: unknown) => {
@@ -350,6 +348,7 @@ export class Instance {
   #ended(run: EngineRun, exit: ProcessExit): void {
     if (this.#run !== run || this.#gone) return;
     this.#run = null;
+    void this.#pulse.end();
     this.#record.lastExit = { at: exit.at.toISOString(), reason: exit.reason };
     const unexpected =
       this.#record.phase === 'created' && this.#record.desired === 'running' && !this.#stopping;

@@ -1,5 +1,6 @@
 import { underscoreAddress, type HostPort, type Shard } from '../core/model.ts';
-import type { Sql } from './sql.ts';
+import type { ShardId } from '../core/ids.ts';
+import { numberOf, type Sql } from './sql.ts';
 
 export interface FailoverStep {
   readonly shard: Shard;
@@ -14,6 +15,18 @@ export interface FailoverStep {
 
 /** What was done when a shard lost its primary: rbr_consfailover, one row per step. */
 export class Failovers {
+  /** How often the shard was given a new primary without being asked to, within the last `seconds`. */
+  async countAutomatic(sql: Sql, shard: ShardId, seconds: number): Promise<number> {
+    const [count] = await sql.rows(
+      `SELECT COUNT(*) AS count FROM rbr_consfailover
+        WHERE shard_id = ? AND step = 'promote' AND timestamp > NOW(6) - INTERVAL ? SECOND
+          AND JSON_VALUE(consfailover_msg, '$.sw_type') = 'auto'`,
+      [shard, seconds],
+      (row) => numberOf(row, 'count'),
+    );
+    return count ?? 0;
+  }
+
   async add(sql: Sql, { shard, task, step, text, old, successor }: FailoverStep): Promise<void> {
     const failed = step === 'Fail';
     await sql.execute(

@@ -88,6 +88,14 @@ export type EngineName = InstanceSpec['engine'];
 
 export type InstanceState = 'creating' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
 
+/** What the agent finds when it asks one of its own engines twice a second. */
+export interface InstanceHealth {
+  /** False once two beats in a row had no answer. */
+  readonly answers: boolean;
+  /** Why there was none. */
+  readonly reason: string | null;
+}
+
 export interface InstanceView {
   readonly instanceId: InstanceId;
   readonly engine: EngineName;
@@ -107,8 +115,12 @@ export interface InstanceView {
   /** Key of the last request that had it made again from nothing. */
   readonly remadeBy: string | null;
   readonly labels: Readonly<Record<string, string>>;
+  /** What was asked for, whether the kernel has it or not (`warnings` tells); null: no limit. */
+  readonly cpuLimit: CpuLimit | null;
   /** What could not be done as asked but does not hinder service, e.g. no cgroup controller. */
   readonly warnings: readonly string[];
+  /** Absent while the process is not ready, and for engines that are not asked. */
+  readonly health?: InstanceHealth;
 }
 
 export interface StopRequest {

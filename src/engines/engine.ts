@@ -8,6 +8,13 @@ export interface EngineCommand {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** A session that is kept open to ask one engine again and again whether it serves. */
+export interface PulseSession {
+  /** Returns when the engine has executed a statement. */
+  beat(): Promise<void>;
+  close(): void;
+}
+
 /**
  * One instance of one engine as the supervisor sees it: what is particular to MySQL or PostgreSQL is behind this
  * interface. It holds no state; every method may be repeated.
@@ -42,6 +49,11 @@ export interface EngineInstance {
   command(): Promise<EngineCommand>;
   /** Returns when the process serves statements; throws while it does not yet. Waits at most about a second. */
   probe(signal: AbortSignal): Promise<void>;
+  /**
+   * Null: the engine is watched by its process only. Gives null when the server refuses the session (all its connections
+   * are in use, for one): that is an answer too.
+   */
+  readonly openPulse: ((signal: AbortSignal) => Promise<PulseSession | null>) | null;
   /** At the first start, when `probe` has passed: makes the accounts. */
   bootstrap(signal: AbortSignal): Promise<void>;
   /** Saves what the transaction logs on disk have beyond what is known; whether the process runs does not matter. */

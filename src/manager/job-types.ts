@@ -9,6 +9,7 @@ import { rebuildNode } from '../missions/rebuild-node/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
+import { updateInstanceCgroup } from '../missions/update-instance-cgroup.ts';
 import { updateMachine } from '../missions/update-machine.ts';
 import { queries } from '../queries/all.ts';
 
@@ -21,6 +22,7 @@ export const missions: readonly AnyMission<Services>[] = [
   createCluster,
   deleteCluster,
   rebuildNode,
+  updateInstanceCgroup,
 ];
 
 export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];
