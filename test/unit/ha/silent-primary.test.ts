@@ -100,6 +100,19 @@ describe('a primary that does not answer', () => {
     });
   });
 
+  it('needs more of those that answer when an operator has stopped one: it may have the acknowledged write', () => {
+    const nodes = [silent(99, 60_000, ended), seen(2, cut)];
+    expect(diagnosed(nodes).state).toBe('primary_lost');
+    const stopped = [{ ...node(3), status: 'manual_stop' as const }];
+    expect(diagnosed(nodes, { stopped })).toMatchObject({ state: 'primary_unreachable', action: null });
+    expect(diagnosed(nodes, { stopped }).reason).toContain('1 of 2 replicas answer, 2 are needed');
+  });
+
+  it('that an operator has stopped is not replaced', () => {
+    const stopped = [{ ...node(1), status: 'manual_stop' as const }];
+    expect(diagnosed([...both], { stopped })).toMatchObject({ state: 'primary_stopped', action: null });
+  });
+
   it('is alive when it merely takes no more connections', () => {
     const busy = { ...silent(9, 60_000, hangs), busy: true, failure: 'Too many connections' };
     expect(diagnosed([busy, ...both])).toMatchObject({ state: 'primary_busy', action: null });
