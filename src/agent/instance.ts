@@ -182,7 +182,7 @@ export class Instance {
     this.#backoff.reset();
     await this.#keeper.save();
     await this.#end('immediate');
-    await removeDirectories(this.#owned());
+    await removeDirectories(this.owned);
     await this.#make(this.#starting.signal);
   }
 
