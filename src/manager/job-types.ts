@@ -5,6 +5,7 @@ import { createCluster } from '../missions/create-cluster/mission.ts';
 import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
+import { manualSwitch } from '../missions/manual-switch/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
@@ -21,6 +22,7 @@ export const missions: readonly AnyMission<Services>[] = [
   createCluster,
   deleteCluster,
   updateInstanceCgroup,
+  manualSwitch,
 ];
 
 export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];

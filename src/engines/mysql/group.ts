@@ -84,3 +84,13 @@ export async function joinGroup(session: SqlSession): Promise<void> {
 export async function leaveGroup(session: SqlSession): Promise<void> {
   await session.query('STOP GROUP_REPLICATION');
 }
+
+/**
+ * Makes another ONLINE member the primary of the group. Clients whose transactions still run after `seconds` are
+ * disconnected; returns when the new primary has applied what the old one had committed.
+ */
+export async function electPrimary(session: SqlSession, uuid: string, seconds: number): Promise<void> {
+  await session.query(
+    `SELECT group_replication_set_as_primary(${quoteText(uuid)}, ${String(Math.trunc(seconds))}) AS result`,
+  );
+}
