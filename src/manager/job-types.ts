@@ -7,6 +7,7 @@ import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
 import { manualSwitch } from '../missions/manual-switch/mission.ts';
+import { rebuildNode } from '../missions/rebuild-node/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
@@ -23,6 +24,7 @@ export const missions: readonly AnyMission<Services>[] = [
   createCluster,
   deleteCluster,
   controlInstance,
+  rebuildNode,
   updateInstanceCgroup,
   manualSwitch,
 ];

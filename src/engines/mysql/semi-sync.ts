@@ -1,5 +1,5 @@
 import { numberOf, type SqlSession } from '../sql.ts';
-import { numericStatus, statusIsOn } from './status.ts';
+import { numericStatus, isStatusOn } from './status.ts';
 
 /** Lossless semi-sync on the source: AFTER_SYNC and the endless timeout are in the option file of every node. */
 export interface SemiSyncState {
@@ -35,5 +35,5 @@ export async function requireAcknowledgements(session: SqlSession, acknowledgeme
 
 /** Whether the server, as a replica, acknowledges what it receives now. */
 export function acknowledgesSource(session: SqlSession): Promise<boolean> {
-  return statusIsOn(session, 'Rpl_semi_sync_replica_status');
+  return isStatusOn(session, 'Rpl_semi_sync_replica_status');
 }

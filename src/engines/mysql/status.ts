@@ -9,8 +9,8 @@ export async function numericStatus(session: SqlSession, name: string): Promise<
   return row === undefined ? 0 : numberOf(row, 'value');
 }
 
-/** A global status switch; false when the server does not have it. */
-export async function statusIsOn(session: SqlSession, name: string): Promise<boolean> {
+/** A global status that is ON or OFF; false when the server does not have it. */
+export async function isStatusOn(session: SqlSession, name: string): Promise<boolean> {
   const [row] = await session.rows(
     'SELECT VARIABLE_VALUE AS value FROM performance_schema.global_status WHERE VARIABLE_NAME = ?',
     [name],

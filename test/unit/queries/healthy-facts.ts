@@ -61,6 +61,7 @@ export const view = (node: HostPort & { readonly instanceId: InstanceView['insta
   logFile: `/data/${node.instanceId}/error.log`,
   restarts: 0,
   lastExit: null,
+  remadeBy: null,
   labels: {},
   cpuLimit: null,
   warnings: [],
