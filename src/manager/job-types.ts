@@ -1,6 +1,7 @@
 import type { ImmediateJob } from '../jobs/immediate.ts';
 import type { AnyMission } from '../jobs/mission.ts';
 import type { Services } from '../jobs/services.ts';
+import { controlInstance } from '../missions/control-instance/mission.ts';
 import { createCluster } from '../missions/create-cluster/mission.ts';
 import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
@@ -25,6 +26,7 @@ export const missions: readonly AnyMission<Services>[] = [
   manualSwitch,
   rebuildNode,
   updateInstanceCgroup,
+  controlInstance,
 ];
 
 export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];

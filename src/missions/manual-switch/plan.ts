@@ -64,6 +64,11 @@ async function situation(
   };
 }
 
+/** The steps of a switchover, for a job that then takes the former primary out of service. */
+export function handOverSteps(prepared: ManualSwitchPrepared): readonly Step<Services>[] {
+  return [catchUpStep(prepared), switchStep(prepared), settleStep(prepared)];
+}
+
 function catchUpStep(prepared: ManualSwitchPrepared): Step<Services> {
   return {
     kind: 'step',
