@@ -3,12 +3,15 @@ import type { AnyMission } from '../jobs/mission.ts';
 import type { Services } from '../jobs/services.ts';
 import { addComps } from '../missions/add-comps/mission.ts';
 import { addShards } from '../missions/add-shards/mission.ts';
+import { controlInstance } from '../missions/control-instance/mission.ts';
 import { createCluster } from '../missions/create-cluster/mission.ts';
 import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
 import { deleteComp } from '../missions/delete-comp/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
 import { deleteShard } from '../missions/delete-shard/mission.ts';
+import { manualSwitch } from '../missions/manual-switch/mission.ts';
+import { rebuildNode } from '../missions/rebuild-node/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
@@ -28,7 +31,10 @@ export const missions: readonly AnyMission<Services>[] = [
   addComps,
   deleteShard,
   deleteComp,
+  manualSwitch,
+  rebuildNode,
   updateInstanceCgroup,
+  controlInstance,
 ];
 
 export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];

@@ -29,6 +29,15 @@ async function visited(file: string): Promise<readonly string[]> {
   return (await readFile(file, 'utf8')).trim().split('\n');
 }
 
+/** Places around the steps that are the same for every job type: other tests kill there. */
+const commonPlaces = [
+  'prepare:before',
+  'prepare:after-store',
+  'end:before',
+  'end:after-store',
+  'undo:before',
+];
+
 /** The job, when the manager was killed once at every place of every step, also those of the way back after `failing`. */
 async function killedEverywhere(
   jobType: string,
@@ -41,6 +50,7 @@ async function killedEverywhere(
     file = `${visitedFile}-${jobType}-undo`;
     await appendFile(file, `${(await visited(visitedFile)).join('\n')}\n`);
   }
+  await appendFile(file, commonPlaces.map((place) => `${jobType}:${place}\n`).join(''));
   const mode = failing === undefined ? 'kill-everywhere' : `kill-everywhere,fail:${jobType}:${failing}`;
   const { job } = await installation.survive(jobType, { cluster_id: id, ...paras }, { mode, file });
   const places = failing === undefined ? ['before', 'after-run'] : ['undo-before', 'undo-after-run'];
