@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CatalogProbe, type ProbedCluster } from '../../support/catalog-probe.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
+import { shapeCases, shapeExamples } from '../../support/shape-cases.ts';
 
 const network = '127.0.22';
 const [first, second] = [`${network}.11`, `${network}.12`];
@@ -357,46 +358,15 @@ describe('clusters and their nodes', () => {
 });
 
 describe('the shape of a cluster', () => {
-  const example: Readonly<Record<string, Record<string, unknown>>> = {
-    add_shards: { shards: '1', nodes: '1' },
-    add_comps: { comps: '1' },
-    delete_shard: { shard_id: '1' },
-    delete_comp: { comp_id: '1' },
-  };
-
-  it.for<readonly [string, ...Case]>([
-    ['add_shards', 'cluster_id', undefined, '70119', /is missing/],
-    ['add_shards', 'cluster_id', '999', '70119', /must be the id of a cluster/],
-    ['add_shards', 'cluster_id', '1 OR 1=1', '70119', /whole number/],
-    ['add_shards', 'shards', undefined, '70120', /is missing/],
-    ['add_shards', 'shards', 'many', '70120', /whole number from 1 to 256/],
-    ['add_shards', 'shards', '0', '70121', /from 1/],
-    ['add_shards', 'shards', 257, '70121', /to 256/],
-    ['add_shards', 'nodes', [], '70122', /whole number/],
-    ['add_shards', 'nodes', '300', '70123', /to 256/],
-    ['add_shards', 'nodes', '3', '70123', /must be 1 when ha_mode is no_rep/],
-    ['add_shards', 'storage_iplists', [nowhere], '70184', /must be a registered storage machine/],
-    ['add_shards', 'storage_iplists', [first, first], '70184', /must not repeat/],
-    ['add_comps', 'cluster_id', undefined, '70109', /is missing/],
-    ['add_comps', 'cluster_id', 999, '70109', /must be the id of a cluster/],
-    ['add_comps', 'comps', 'x', '70108', /whole number/],
-    ['add_comps', 'comps', '-1', '70110', /from 1/],
-    ['add_comps', 'computer_iplists', [nowhere], '70185', /must be a registered computer machine/],
-    ['delete_shard', 'cluster_id', undefined, '70139', /is missing/],
-    ['delete_shard', 'cluster_id', '999', '70139', /must be the id of a cluster/],
-    ['delete_shard', 'shard_id', undefined, '70140', /is missing/],
-    ['delete_shard', 'shard_id', '999', '70140', /must be a shard of cluster \d+, which has \d+ \(shard_1\)/],
-    ['delete_shard', 'shard_id', {}, '70140', /whole number/],
-    ['delete_comp', 'cluster_id', 'x', '70132', /whole number/],
-    ['delete_comp', 'cluster_id', '999', '70132', /must be the id of a cluster/],
-    ['delete_comp', 'comp_id', undefined, '70133', /is missing/],
-    ['delete_comp', 'comp_id', '999', '70133', /must be a compute node of cluster/],
-  ])('%s with %s %j is refused with %s', async ([jobType, field, value, code, rule]) => {
-    const paras = { cluster_id: cluster.id, ...example[jobType], [field]: value };
-    const refusal = await refused(jobType, paras);
-    expect(refusal).toMatchObject({ code, info: expect.stringContaining(`paras.${field}`) });
-    expect(refusal.info).toMatch(rule);
-  });
+  it.for(shapeCases({ nowhere, known: first }))(
+    '%s with %s %j is refused with %s',
+    async ([jobType, field, value, code, rule]) => {
+      const paras = { cluster_id: cluster.id, ...shapeExamples[jobType], [field]: value };
+      const refusal = await refused(jobType, paras);
+      expect(refusal).toMatchObject({ code, info: expect.stringContaining(`paras.${field}`) });
+      expect(refusal.info).toMatch(rule);
+    },
+  );
 
   it('the only shard and the only compute node of a cluster stay: 70174, 70157', async () => {
     const shard = { cluster_id: cluster.id, shard_id: cluster.shards[0]?.id };

@@ -21,7 +21,7 @@ beforeAll(async () => {
   });
   visitedFile = join(installation.home.directory, 'fault-points');
   const paras = { ha_mode: 'no_rep', shards: '1', nodes: '1', comps: '1', dbcfg: '1', max_connections: '20' };
-  id = String((await installation.run('create_cluster', paras)).attachment?.['cluster_id']);
+  id = String(Number((await installation.run('create_cluster', paras)).attachment?.['cluster_id']));
 });
 afterAll(() => installation?.close());
 
