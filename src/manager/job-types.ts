@@ -8,6 +8,8 @@ import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
 import { deleteComp } from '../missions/delete-comp/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
+import { addNodes } from '../missions/add-nodes/mission.ts';
+import { deleteNode } from '../missions/delete-node/mission.ts';
 import { rebuildNode } from '../missions/rebuild-node/mission.ts';
 import { deleteShard } from '../missions/delete-shard/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
@@ -25,6 +27,8 @@ export const missions: readonly AnyMission<Services>[] = [
   setMachine,
   createCluster,
   deleteCluster,
+  addNodes,
+  deleteNode,
   rebuildNode,
   addShards,
   addComps,
