@@ -3,6 +3,7 @@ import type { AnyMission } from '../jobs/mission.ts';
 import type { Services } from '../jobs/services.ts';
 import { addComps } from '../missions/add-comps/mission.ts';
 import { addShards } from '../missions/add-shards/mission.ts';
+import { controlInstance } from '../missions/control-instance/mission.ts';
 import { createCluster } from '../missions/create-cluster/mission.ts';
 import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
@@ -10,6 +11,7 @@ import { deleteComp } from '../missions/delete-comp/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
 import { addNodes } from '../missions/add-nodes/mission.ts';
 import { deleteNode } from '../missions/delete-node/mission.ts';
+import { manualSwitch } from '../missions/manual-switch/mission.ts';
 import { rebuildNode } from '../missions/rebuild-node/mission.ts';
 import { deleteShard } from '../missions/delete-shard/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
@@ -29,12 +31,14 @@ export const missions: readonly AnyMission<Services>[] = [
   deleteCluster,
   addNodes,
   deleteNode,
+  manualSwitch,
   rebuildNode,
   addShards,
   addComps,
   deleteShard,
   deleteComp,
   updateInstanceCgroup,
+  controlInstance,
 ];
 
 export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];

@@ -276,6 +276,12 @@ export const errorCatalogue = {
     meaning: 'No node of a cluster has this address and port.',
     hint: 'List the nodes with `kluster status`.',
   },
+  switchover_refused: {
+    code: 70188,
+    status: 409,
+    meaning: 'The primary of the shard cannot be moved as asked; it stays where it is.',
+    hint: 'Read the reason in the message; `kluster status` shows the nodes of the shard.',
+  },
   manager_unreachable: {
     code: 70001,
     status: 503,

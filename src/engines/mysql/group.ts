@@ -95,3 +95,13 @@ export async function groupName(session: SqlSession): Promise<string> {
   const [row] = await session.rows('SELECT @@GLOBAL.group_replication_group_name AS name');
   return row === undefined ? '' : textOf(row, 'name');
 }
+
+/**
+ * Makes another ONLINE member the primary of the group. Clients whose transactions still run after `seconds` are
+ * disconnected; returns when the new primary has applied what the old one had committed.
+ */
+export async function electPrimary(session: SqlSession, uuid: string, seconds: number): Promise<void> {
+  await session.query(
+    `SELECT group_replication_set_as_primary(${quoteText(uuid)}, ${String(Math.trunc(seconds))}) AS result`,
+  );
+}
