@@ -12,6 +12,8 @@ import { deleteMachine } from '../missions/delete-machine.ts';
 import { deleteShard } from '../missions/delete-shard/mission.ts';
 import { manualSwitch } from '../missions/manual-switch/mission.ts';
 import { rebuildNode } from '../missions/rebuild-node/mission.ts';
+import { addNodes } from '../missions/add-nodes/mission.ts';
+import { deleteNode } from '../missions/delete-node/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
@@ -27,12 +29,14 @@ export const missions: readonly AnyMission<Services>[] = [
   setMachine,
   createCluster,
   deleteCluster,
+  addNodes,
+  deleteNode,
+  manualSwitch,
+  rebuildNode,
   addShards,
   addComps,
   deleteShard,
   deleteComp,
-  manualSwitch,
-  rebuildNode,
   updateInstanceCgroup,
   controlInstance,
 ];
