@@ -18,10 +18,11 @@ export async function pushTopology(catalog: Catalog, id: ComputeNodeId, signal: 
     signal,
   );
   const address = { ...at, ...superuser, connectTimeoutMs, statementTimeoutMs };
-  const outcome = await withPostgres(address, signal, (session) =>
+  const generation = await withPostgres(address, signal, (session) =>
     applyTopology(session, topology, applicationRole),
   );
-  if (outcome === 'applied') {
-    await database.write((sql) => topologies.recordApplied(sql, id, topology.generation), signal);
-  }
+  await database.write(async (sql) => {
+    if (generation === topology.generation) await topologies.recordApplied(sql, id, generation);
+    else await topologies.passGeneration(sql, topology.cluster_id, generation);
+  }, signal);
 }

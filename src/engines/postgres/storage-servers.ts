@@ -1,6 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { HostPort } from '../../core/model.ts';
-import { textOf, textOrNull, type SqlRow, type SqlSession } from '../sql.ts';
+import { numberOf, textOf, type SqlRow, type SqlSession } from '../sql.ts';
 import type { ComputeTopology, TopologyShard } from './topology.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -38,15 +38,15 @@ export function lockDefinitions<T>(session: SqlSession, run: () => Promise<T>): 
   });
 }
 
-/** Notes the generation; false, and nothing is changed, when the node has a greater one. */
-export async function replaceGeneration(session: SqlSession, generation: number): Promise<boolean> {
-  const { affectedRows } = await session.execute(
+/** Notes the generation unless the node has a greater one; gives the one that it has then. */
+export async function raiseGeneration(session: SqlSession, generation: number): Promise<number> {
+  const [known] = await session.rows(
     `INSERT INTO ${ownSchema}.topology AS known (generation) VALUES ($1)
-     ON CONFLICT (one_row) DO UPDATE SET generation = EXCLUDED.generation
-      WHERE known.generation <= EXCLUDED.generation`,
+     ON CONFLICT (one_row) DO UPDATE SET generation = GREATEST(known.generation, EXCLUDED.generation)
+     RETURNING generation`,
     [generation],
   );
-  return affectedRows > 0;
+  return known === undefined ? generation : numberOf(known, 'generation');
 }
 
 /** Makes, corrects and drops servers until they are those of the topology. */
@@ -186,16 +186,19 @@ export async function readShardIdentity(
   return { clusterName: textOf(row, 'cluster_name'), shardName: textOf(row, 'shard_name') };
 }
 
-/** The same for a shard that the compute node does not know yet; nothing of the attempt stays. */
+/**
+ * The same for a shard that the compute node does not know yet, through a server of another name; nothing of the attempt
+ * stays. It takes no lock that definitions wait for: the shard may not answer.
+ */
 export async function readIdentityAhead(
   session: SqlSession,
   server: StorageServer,
 ): ReturnType<typeof readShardIdentity> {
+  const name = `ahead_${server.name}`;
   await session.query('BEGIN');
   try {
-    await session.query(`SELECT pg_advisory_xact_lock(${String(definitionLock)})`);
-    await createServer(session, server);
-    return await readShardIdentity(session, server.name);
+    await createServer(session, { ...server, name });
+    return await readShardIdentity(session, name);
   } finally {
     // Should the connection be gone, the server rolls back by itself.
     await session.query('ROLLBACK').catch(() => []);

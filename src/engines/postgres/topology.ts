@@ -1,5 +1,5 @@
 import type { SqlSession } from '../sql.ts';
-import { defineStorageServers, lockDefinitions, replaceGeneration } from './storage-servers.ts';
+import { defineStorageServers, lockDefinitions, raiseGeneration } from './storage-servers.ts';
 
 /** One storage node of a shard, as compute nodes see it. */
 export interface TopologyNode {
@@ -48,16 +48,17 @@ export interface ComputeTopology {
 /**
  * Makes the compute node know exactly this topology, in one transaction; running sessions follow at their next
  * statement. May be repeated. `applicationRole` may make tables on every shard.
- * @returns `newer` when the node has a greater generation already; nothing was changed then
+ * @returns the generation that the node has then: a greater one than the topology's when it had that already, and
+ * nothing was changed
  */
 export async function applyTopology(
   session: SqlSession,
   topology: ComputeTopology,
   applicationRole: string,
-): Promise<'applied' | 'newer'> {
+): Promise<number> {
   return lockDefinitions(session, async () => {
-    if (!(await replaceGeneration(session, topology.generation))) return 'newer';
-    await defineStorageServers(session, topology, applicationRole);
-    return 'applied';
+    const generation = await raiseGeneration(session, topology.generation);
+    if (generation === topology.generation) await defineStorageServers(session, topology, applicationRole);
+    return generation;
   });
 }
