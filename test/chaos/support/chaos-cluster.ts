@@ -195,12 +195,12 @@ export class ChaosCluster {
       const text = ['step', 'host', 'new_master_host', 'description']
         .map((column) => String(row[column]))
         .join(' ');
-      this.timeline.note(`failover: ${text}`, numberOf(row, 'at') * 1000);
+      this.timeline.noteSparingly(`failover: ${text}`, numberOf(row, 'at') * 1000);
     }
     const log = (await readTextFile(this.installation.home.managerLog)) ?? '';
     for (const line of log.split('\n').filter((text) => text.includes('"shard"'))) {
       const { time, msg } = JSON.parse(line) as { readonly time: number; readonly msg: string };
-      this.timeline.note(`manager: ${msg}`, time);
+      this.timeline.noteSparingly(`manager: ${msg}`, time);
     }
   }
 }

@@ -5,6 +5,7 @@ import { askDoctor } from '../../support/healthy.ts';
 import { BankTransfers, ComputeAudit, DirectAudit, type Workload } from './audit.ts';
 import { bankTotal, ChaosCluster } from './chaos-cluster.ts';
 import { faults } from './faults.ts';
+import { mendErrantNodes } from './operator.ts';
 import { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
 import { WriterWatch } from './writer-watch.ts';
@@ -57,10 +58,12 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
         await faults[name]?.(cluster, random);
         done += 1;
         broken.push(...(await flowing(workloads)).map((text) => `after "${name}": ${text}`));
+        await mendErrantNodes(cluster);
         await sleep(random.between(0, 1000));
       }
     }
     await Promise.all(workloads.map((workload) => workload.stop()));
+    await mendErrantNodes(cluster);
     broken.push(...(await settled(cluster)), ...(await accountedFor(cluster, workloads)));
     await watch.stop();
     broken.push(...watch.violations);
