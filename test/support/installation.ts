@@ -23,7 +23,7 @@ export interface InstallationLayout {
   readonly network: string;
   readonly machines: number;
   /** Machines that have a network of their own: the command that a program is started with there. */
-  enter?(hostaddr: string): readonly string[];
+  readonly enter?: (hostaddr: string) => readonly string[];
 }
 
 export interface TestMachine {

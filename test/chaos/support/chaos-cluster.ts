@@ -18,7 +18,7 @@ import type { Timeline } from './timeline.ts';
 
 const run = promisify(execFile);
 
-export const machines = 3;
+const machines = 3;
 const network = '10.77.0';
 /** MiB of each machine's disk: room for its nodes, and little enough to be filled in a moment. */
 const diskMb = 900;

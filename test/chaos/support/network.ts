@@ -33,17 +33,19 @@ class Namespace {
 
   /** What a command that is to run inside begins with. */
   get enter(): readonly string[] {
-    return ['nsenter', `--net=/proc/${this.pid}/ns/net`, '--'];
+    return ['nsenter', ...this.#inside];
+  }
+
+  get #inside(): readonly string[] {
+    return [`--net=/proc/${this.pid}/ns/net`, '--'];
   }
 
   async ip(...args: readonly string[]): Promise<void> {
-    const [file = '', ...rest] = [...this.enter, 'ip', ...args];
-    await run(file, rest);
+    await run('nsenter', [...this.#inside, 'ip', ...args]);
   }
 
   async set(name: string, value: string): Promise<void> {
-    const [file = '', ...rest] = [...this.enter, 'sysctl', '-qw', `${name}=${value}`];
-    await run(file, rest);
+    await run('nsenter', [...this.#inside, 'sysctl', '-qw', `${name}=${value}`]);
   }
 
   async close(): Promise<void> {

@@ -43,6 +43,6 @@ describe('the schedule', () => {
     const drawn = (seed: number) => new Random(seed).shuffled([1, 2, 3, 4, 5, 6, 7, 8]);
     expect(drawn(5)).toEqual(drawn(5));
     expect(drawn(5)).not.toEqual(drawn(6));
-    expect(drawn(5).toSorted()).toEqual([1, 2, 3, 4, 5, 6, 7, 8]);
+    expect(new Set(drawn(5))).toEqual(new Set([1, 2, 3, 4, 5, 6, 7, 8]));
   });
 });
