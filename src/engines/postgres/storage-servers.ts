@@ -1,6 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { HostPort } from '../../core/model.ts';
-import { numberOf, textOf, type SqlRow, type SqlSession } from '../sql.ts';
+import { numberOf, textOf, textOrNull, type SqlRow, type SqlSession } from '../sql.ts';
 import type { ComputeTopology, TopologyShard } from './topology.ts';
 import { inTransaction } from './transaction.ts';
 
