@@ -104,6 +104,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     catalog,
     agents,
     logger,
+    failover: config.failover,
     onLostOffice: loseOffice,
   });
   const services: Services = {
