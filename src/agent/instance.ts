@@ -90,6 +90,7 @@ export class Instance {
       restarts,
       lastExit,
       labels: spec.labels,
+      cpuLimit: this.#record.cpuLimit,
       warnings: [...this.#warnings.values()],
       ...(this.#pulse.health !== null && { health: this.#pulse.health }),
     };

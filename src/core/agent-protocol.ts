@@ -111,6 +111,8 @@ export interface InstanceView {
   readonly restarts: number;
   readonly lastExit: { readonly at: string; readonly reason: string } | null;
   readonly labels: Readonly<Record<string, string>>;
+  /** What was asked for, whether the kernel has it or not (`warnings` tells); null: no limit. */
+  readonly cpuLimit: CpuLimit | null;
   /** What could not be done as asked but does not hinder service, e.g. no cgroup controller. */
   readonly warnings: readonly string[];
   /** Absent while the process is not ready, and for engines that are not asked. */

@@ -10,6 +10,8 @@ export type ShardState =
   | 'second_writer'
   /** The recorded primary does not answer, and the evidence does not suffice to replace it. */
   | 'primary_unreachable'
+  /** An operator has stopped the recorded primary. */
+  | 'primary_stopped'
   /** It refuses logins because all its connections are in use. */
   | 'primary_busy'
   /** It is dead by all evidence, no replica hears from it, and enough replicas answer to prove a successor. */

@@ -11,6 +11,8 @@ export interface ShardRecord {
   readonly cluster: Cluster;
   /** Those that serve: what jobs are making or removing is not theirs to be looked at. */
   readonly nodes: readonly StorageNode[];
+  /** Those that an operator has stopped; what they acknowledged before counts. */
+  readonly stopped: readonly StorageNode[];
   readonly comps: readonly ComputeNode[];
   readonly account: ManagementAccount;
   /** Every account of the cluster by its purpose. */
@@ -29,7 +31,7 @@ export async function observeShard(
   { witnesses, silences }: { readonly witnesses: ShardWitnesses; readonly silences: Silences },
   signal: AbortSignal,
 ): Promise<ShardObservation> {
-  const { shard, cluster, nodes, comps, account, accounts, recentFailovers } = record;
+  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers } = record;
   const lookedAt = performance.now();
   const [answers, routes] = await Promise.all([
     Promise.all(nodes.map((node) => observeNode(node, cluster.haMode, account, signal))),
@@ -45,6 +47,7 @@ export async function observeShard(
     haMode: cluster.haMode,
     fullsyncLevel: shard.fullsyncLevel,
     nodes: observed,
+    stopped,
     recentFailovers,
     failoverPolicy: witnesses.failoverPolicy,
     routes,

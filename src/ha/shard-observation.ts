@@ -67,6 +67,8 @@ export interface ShardObservation {
   readonly haMode: HaMode;
   readonly fullsyncLevel: number;
   readonly nodes: readonly NodeObservation[];
+  /** Nodes that an operator has stopped: nobody asks them, and they may have acknowledged what no other node has. */
+  readonly stopped: readonly StorageNode[];
   /** Automatic failovers of this shard within the last hour. */
   readonly recentFailovers: number;
   readonly failoverPolicy: FailoverPolicy;

@@ -242,11 +242,12 @@ export class ShardWatch implements ShardGate {
     );
     watched.addresses = [...nodes, ...comps];
     const account = accounts.get('management');
-    // The jobs that make and delete a cluster look after their own nodes.
+    // Jobs that make, rebuild and delete nodes look after them.
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
+    const stopped = nodes.filter((node) => node.status === 'manual_stop');
     if (shard === undefined || cluster === undefined || account === undefined || serving.length === 0)
       return null;
-    return { shard, cluster, nodes: serving, comps, account, accounts, recentFailovers };
+    return { shard, cluster, nodes: serving, stopped, comps, account, accounts, recentFailovers };
   }
 
   #tell(watched: Watched, diagnosis: Diagnosis): void {

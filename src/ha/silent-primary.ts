@@ -68,10 +68,11 @@ export function silentPrimary(shard: ShardObservation, primary: NodeObservation)
   const replicas = shard.nodes.filter(({ node }) => node.id !== primary.node.id);
   const present = answered(replicas);
   // Of n replicas any n-k+1 include one that acknowledged a given commit, when a commit needs k acknowledgements.
-  const quorum = replicas.length - shard.fullsyncLevel + 1;
+  const counted = replicas.length + shard.stopped.length;
+  const quorum = counted - shard.fullsyncLevel + 1;
   if (present.length < quorum) {
     return wait(
-      `${String(present.length)} of ${String(replicas.length)} replicas answer, ` +
+      `${String(present.length)} of ${String(counted)} replicas answer, ` +
         `${String(quorum)} are needed to prove that a successor has every acknowledged transaction`,
     );
   }

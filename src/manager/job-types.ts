@@ -8,6 +8,7 @@ import { deleteMachine } from '../missions/delete-machine.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
+import { updateInstanceCgroup } from '../missions/update-instance-cgroup.ts';
 import { updateMachine } from '../missions/update-machine.ts';
 import { queries } from '../queries/all.ts';
 
@@ -19,6 +20,7 @@ export const missions: readonly AnyMission<Services>[] = [
   setMachine,
   createCluster,
   deleteCluster,
+  updateInstanceCgroup,
 ];
 
 export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];

@@ -61,6 +61,7 @@ export const shard = {
   haMode: 'rbr',
   fullsyncLevel: 1,
   nodes: [],
+  stopped: [],
   recentFailovers: 0,
   failoverPolicy: defaultFailoverPolicy,
   routes: [],

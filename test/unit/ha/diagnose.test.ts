@@ -7,6 +7,7 @@ import { defaultFailoverPolicy, type NodeAnswer } from '../../../src/ha/shard-ob
 import {
   at,
   following,
+  node,
   plain,
   primary,
   replica,
@@ -53,6 +54,7 @@ function check(haMode: HaMode, fullsyncLevel: number, [, answers, state, action,
     fullsyncLevel,
     nodes,
     recentFailovers: 0,
+    stopped: [],
     failoverPolicy: defaultFailoverPolicy,
     routes: [],
   });
@@ -265,4 +267,13 @@ describe('mgr', () => {
       null,
     ],
   ])('%s', (row) => check('mgr', 0, row));
+
+  it('all down, one stopped by an operator: it may be ahead of all others', () => {
+    const nodes = [seen(1, offline), seen(2, offline)];
+    const stopped = [{ ...node(3), status: 'manual_stop' as const }];
+    expect(diagnose({ ...shard, haMode: 'mgr', nodes, stopped })).toMatchObject({
+      state: 'group_unknown',
+      action: null,
+    });
+  });
 });

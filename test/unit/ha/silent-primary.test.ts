@@ -26,6 +26,7 @@ describe('a primary that does not answer', () => {
     restarts: 0,
     lastExit: null,
     labels: {},
+    cpuLimit: null,
     warnings: [],
     health: { answers: true, reason: null },
   };
@@ -96,6 +97,19 @@ describe('a primary that does not answer', () => {
       state: 'primary_lost',
       action: { quorum: 1 },
     });
+  });
+
+  it('needs more of those that answer when an operator has stopped one: it may have the acknowledged write', () => {
+    const nodes = [silent(99, 60_000, ended), seen(2, cut)];
+    expect(diagnosed(nodes).state).toBe('primary_lost');
+    const stopped = [{ ...node(3), status: 'manual_stop' as const }];
+    expect(diagnosed(nodes, { stopped })).toMatchObject({ state: 'primary_unreachable', action: null });
+    expect(diagnosed(nodes, { stopped }).reason).toContain('1 of 2 replicas answer, 2 are needed');
+  });
+
+  it('that an operator has stopped is not replaced', () => {
+    const stopped = [{ ...node(1), status: 'manual_stop' as const }];
+    expect(diagnosed([...both], { stopped })).toMatchObject({ state: 'primary_stopped', action: null });
   });
 
   it('is alive when it merely takes no more connections', () => {
