@@ -12,6 +12,7 @@ import { Alarm } from './alarm.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observeShard, type ShardRecord, type ShardWitnesses } from './observe-shard.ts';
+import type { RepairContext } from './repair-context.ts';
 import { repairShard } from './repair-shard.ts';
 import {
   defaultFailoverPolicy,
@@ -26,6 +27,7 @@ export interface ShardWatchOptions {
   readonly logger: Logger;
   /** What the agent of the node's machine says about it. */
   report(node: StorageNode): AgentReport | null;
+  readonly submit: RepairContext['submit'];
   readonly failoverPolicy?: FailoverPolicy;
   /** Default: those that the environment asks for. */
   readonly faultPoint?: FaultPoint;
@@ -54,6 +56,7 @@ interface Watched {
   addresses: readonly HostPort[];
   dueAt: number;
   readonly silences: Silences;
+  readonly breaks: Silences;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -178,6 +181,7 @@ export class ShardWatch implements ShardGate {
           addresses: [],
           dueAt: 0,
           silences: new Silences(),
+          breaks: new Silences(),
           suspected: false,
           running: null,
           diagnosis: null,
@@ -213,14 +217,15 @@ export class ShardWatch implements ShardGate {
     if (record === null) return notServing;
     const observation = await observeShard(
       record,
-      { witnesses: this.#witnesses, silences: watched.silences },
+      { witnesses: this.#witnesses, silences: watched.silences, breaks: watched.breaks },
       signal,
     );
     const diagnosis = diagnose(observation);
     if (diagnosis.action !== null) {
       // Told before it is done: what an action that hangs was meant for must be known.
       this.#tell(watched, diagnosis);
-      await repairShard({ ...record, catalog, faultPoint }, diagnosis.action, signal);
+      const { submit } = this.#options;
+      await repairShard({ ...record, catalog, faultPoint, submit }, diagnosis.action, signal);
     }
     return diagnosis;
   }
@@ -263,5 +268,7 @@ export class ShardWatch implements ShardGate {
 function intervalAfter(diagnosis: Diagnosis): number {
   if (diagnosis.state === 'healthy') return healthyIntervalMs;
   if (diagnosis.state === 'primary_unreachable') return urgentIntervalMs;
-  return diagnosis.action === null ? watchfulIntervalMs : 0;
+  // A job that was asked for takes its time.
+  const { action } = diagnosis;
+  return action === null || action.kind === 'rebuild' ? watchfulIntervalMs : 0;
 }

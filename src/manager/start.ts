@@ -105,6 +105,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     agents,
     logger,
     failover: config.failover,
+    submit: (submission) => engine.submit(submission),
     onLostOffice: loseOffice,
   });
   const services: Services = {

@@ -2,10 +2,12 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AgentClients } from '../client/agent.ts';
 import type { KlusterError } from '../core/errors/kluster-error.ts';
+import type { JobId } from '../core/ids.ts';
 import { AgentWatch } from '../ha/agent-watch.ts';
 import { ComputeWatch } from '../ha/compute-watch.ts';
 import { defaultFailoverPolicy } from '../ha/shard-observation.ts';
 import { ShardWatch } from '../ha/shard-watch.ts';
+import type { JobSubmission } from '../jobs/directory.ts';
 import type { HomeConfig } from './home-config.ts';
 
 export interface Watches {
@@ -20,6 +22,8 @@ export function makeWatches(options: {
   readonly agents: AgentClients;
   readonly logger: Logger;
   readonly failover: HomeConfig['failover'] | undefined;
+  /** Makes a job of a request. */
+  readonly submit: (submission: JobSubmission) => Promise<JobId>;
   onLostOffice(error: KlusterError): void;
 }): Watches {
   const { fastPerHour, cautiousSeconds } = { ...options.failover };

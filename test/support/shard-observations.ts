@@ -33,6 +33,7 @@ export function seen(index: number, answer: NodeAnswer | null): NodeObservation 
     node: node(index),
     answer,
     busy: false,
+    brokenMs: 0,
     agent: null,
     ...(answer === null ? silent : spoke),
   };

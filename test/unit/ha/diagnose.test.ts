@@ -166,11 +166,24 @@ describe('rbr', () => {
     expect(diagnosis).toMatchObject({ state: 'primary_unreachable', action: null });
   });
 
-  it('a former primary with transactions of its own does not follow', () => {
+  it('a former primary with transactions of its own does not follow: it is rebuilt', () => {
     const errant = { ...plain, gtids: `${uuid}:1-11` };
     const diagnosis = diagnose({ ...shard, nodes: [seen(1, primary), seen(2, errant), seen(3, replica)] });
-    expect(diagnosis).toMatchObject({ state: 'replica_errant', action: null });
+    expect(diagnosis).toMatchObject({ state: 'replica_errant', action: { kind: 'rebuild', node: node(2) } });
     expect(diagnosis.reason).toContain(`${uuid}:11`);
+  });
+
+  it('a replica that stays broken is rebuilt, after what can be mended at once', () => {
+    const broken = { ...replica, channel: { ...following, applierRunning: false, error: 'Duplicate entry' } };
+    const forAMinute = { ...seen(2, broken), brokenMs: 61_000 };
+    const whole = diagnose({ ...shard, nodes: [seen(1, primary), forAMinute, seen(3, replica)] });
+    expect(whole).toMatchObject({ state: 'replica_broken', action: { kind: 'rebuild', node: node(2) } });
+    const stopped = { ...replica, channel: { ...following, receiverRunning: false } };
+    const both = diagnose({ ...shard, nodes: [seen(1, primary), forAMinute, seen(3, stopped)] });
+    expect(both).toMatchObject({
+      state: 'replica_stopped',
+      action: { kind: 'start_replica', node: node(3) },
+    });
   });
 
   it('a compute node that goes elsewhere is re-routed', () => {
