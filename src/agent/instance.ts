@@ -11,7 +11,7 @@ import type { CgroupDriver } from './cgroup/driver.ts';
 import { whenNotBusy } from './cgroup/files.ts';
 import type { ProcessExit } from './engine-process.ts';
 import { EngineRun } from './engine-run.ts';
-import { makeDirectories, removeDirectories } from './instance-directories.ts';
+import { makeDirectories, removeDirectories, type OwnedDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
 import { PulseOfRuns } from './pulse.ts';
 import { RecordKeeper } from './record-keeper.ts';
@@ -66,6 +66,11 @@ export class Instance {
 
   get record(): Readonly<InstanceRecord> {
     return this.#record;
+  }
+
+  get owned(): OwnedDirectories {
+    const { engine, record } = this.#options;
+    return { instanceId: record.instanceId, directories: engine.directories, token: record.token };
   }
 
   /** True when nothing of it is left. */
@@ -146,7 +151,7 @@ export class Instance {
         await this.#keeper.save();
         if (cleanFirst) {
           await this.#end('immediate');
-          await removeDirectories(this.#owned());
+          await removeDirectories(this.owned);
         }
         await this.#make(signal);
         return this.view();
@@ -160,7 +165,7 @@ export class Instance {
   async #make(signal: AbortSignal): Promise<void> {
     const { engine, user } = this.#options;
     this.#changed();
-    await makeDirectories(this.#owned(), user);
+    await makeDirectories(this.owned, user);
     await engine.populate(signal);
     await this.#launch(true, signal);
     this.#record.phase = 'created';
@@ -273,7 +278,7 @@ export class Instance {
     await this.#keeper.save();
     await this.#end('immediate');
     if (cgroup !== null) await whenNotBusy(() => cgroup.remove(record.instanceId));
-    const foreign = await removeDirectories(this.#owned());
+    const foreign = await removeDirectories(this.owned);
     if (foreign.length > 0)
       logger.warn({ instance: record.instanceId, foreign }, 'left what it did not make');
     this.#gone = true;
@@ -407,11 +412,6 @@ export class Instance {
     if (this.#gone) {
       throw new KlusterError('instance_not_found', `Instance ${this.#record.instanceId} was removed`);
     }
-  }
-
-  #owned() {
-    const { engine, record } = this.#options;
-    return { instanceId: record.instanceId, directories: engine.directories, token: record.token };
   }
 
   #interruptStarting(): void {

@@ -89,6 +89,7 @@ function machineRoutes(server: FastifyInstance, options: RouteOptions): void {
   server.post('/v1/paths/space', async ({ body }) => ({
     spaces: await preparedPathSpaces(parsePaths(body)),
   }));
+  server.post('/v1/paths/strays', async ({ body }) => instances.strays(parsePaths(body)));
   server.get('/v1/events', (_request, reply) => {
     reply.hijack();
     streams.add(reply.raw);

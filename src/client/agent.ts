@@ -10,6 +10,7 @@ import type {
   PortCheck,
   RestartRequest,
   StopRequest,
+  Strays,
 } from '../core/agent-protocol.ts';
 import { errorCatalogue, type ErrorName } from '../core/errors/catalogue.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
@@ -123,6 +124,14 @@ export class AgentClient {
   async pathSpaces(paths: readonly string[], options?: CallOptions): Promise<readonly PathSpace[]> {
     const call: Call = { method: 'POST', path: '/v1/paths/space', body: { paths }, deadlineMs: quickMs };
     return (await this.#call<{ spaces: readonly PathSpace[] }>(call, options)).spaces;
+  }
+
+  /** What lies and runs below these base directories and belongs to no instance. */
+  async strays(paths: readonly string[], options?: CallOptions): Promise<Strays> {
+    return this.#call(
+      { method: 'POST', path: '/v1/paths/strays', body: { paths }, deadlineMs: quickMs },
+      options,
+    );
   }
 
   /**

@@ -16,6 +16,7 @@ import type { InstanceId } from './ids.ts';
  *   DELETE /v1/instances/:id                   process stopped, every directory removed; 200 also when unknown
  *   POST   /v1/ports/check                     PortCheck → { busy: number[] }
  *   POST   /v1/paths/space                     { paths: string[] } → { spaces: PathSpace[] }; makes missing directories
+ *   POST   /v1/paths/strays                    { paths: string[] } → Strays below these base directories
  *   GET    /v1/events                          newline-delimited JSON of AgentEvent, a heartbeat every 500 ms
  *
  * Every request but /v1/health is signed (`request-signature.ts`) and carries the header `x-kluster-epoch`; a lower
@@ -139,6 +140,19 @@ export interface PathSpace {
   readonly totalMb: number;
   readonly usedMb: number;
   readonly availableMb: number;
+}
+
+/** What lies or runs below base directories although no instance of the agent owns it. */
+export interface Strays {
+  /** Directories that an agent has made for an instance. */
+  readonly directories: readonly string[];
+  readonly processes: readonly StrayProcess[];
+}
+
+export interface StrayProcess {
+  readonly pid: number;
+  /** The instance's directory that it works in or was told to use. */
+  readonly directory: string;
 }
 
 export interface EngineVersion {

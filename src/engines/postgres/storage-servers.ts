@@ -1,6 +1,6 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
 import type { HostPort } from '../../core/model.ts';
-import { textOf, type SqlRow, type SqlSession } from '../sql.ts';
+import { textOf, textOrNull, type SqlRow, type SqlSession } from '../sql.ts';
 import type { ComputeTopology, TopologyShard } from './topology.ts';
 import { inTransaction } from './transaction.ts';
 
@@ -149,14 +149,24 @@ async function correctServer(
 
 /** Where the compute node's sessions go for this shard; null when it does not know the shard. */
 export async function readStorageRoute(session: SqlSession, name: string): Promise<HostPort | null> {
+  return (await readStorageRoutes(session)).get(name) ?? null;
+}
+
+/** Where the compute node's sessions go, by the name of the shard; null for a server without an address. */
+export async function readStorageRoutes(session: SqlSession): Promise<ReadonlyMap<string, HostPort | null>> {
   const rows = await session.rows(
-    `SELECT option_name, option_value FROM pg_foreign_server, pg_options_to_table(srvoptions) WHERE srvname = $1`,
-    [name],
+    `SELECT srvname AS name,
+            (SELECT option_value FROM pg_options_to_table(srvoptions) WHERE option_name = 'host') AS host,
+            (SELECT option_value FROM pg_options_to_table(srvoptions) WHERE option_name = 'port') AS port
+       FROM pg_foreign_server`,
   );
-  const options = new Map(rows.map((row) => [textOf(row, 'option_name'), textOf(row, 'option_value')]));
-  const hostaddr = options.get('host');
-  const port = options.get('port');
-  return hostaddr === undefined || port === undefined ? null : { hostaddr, port: Number(port) };
+  return new Map(
+    rows.map((row) => {
+      const [hostaddr, port] = [textOrNull(row, 'host'), textOrNull(row, 'port')];
+      const route = hostaddr === null || port === null ? null : { hostaddr, port: Number(port) };
+      return [textOf(row, 'name'), route];
+    }),
+  );
 }
 
 function probeTable(server: string): string {
