@@ -1,6 +1,12 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { InstanceState, InstanceView, StopRequest } from '../core/agent-protocol.ts';
+import type {
+  InstanceState,
+  InstanceView,
+  SavedTransactions,
+  SaveTransactionsRequest,
+  StopRequest,
+} from '../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { CpuLimit } from '../core/model.ts';
 import type { EngineInstance } from '../engines/engine.ts';
@@ -11,8 +17,10 @@ import type { CgroupDriver } from './cgroup/driver.ts';
 import { whenNotBusy } from './cgroup/files.ts';
 import type { ProcessExit } from './engine-process.ts';
 import { EngineRun } from './engine-run.ts';
+import { applyCpuLimit } from './cgroup/apply-limit.ts';
 import { makeDirectories, removeDirectories, type OwnedDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
+import { recordedView } from './instance-view.ts';
 import { PulseOfRuns } from './pulse.ts';
 import { RecordKeeper } from './record-keeper.ts';
 
@@ -79,23 +87,10 @@ export class Instance {
   }
 
   view(): InstanceView {
-    const { engine } = this.#options;
-    const { instanceId, spec, desired, restarts, lastExit, engineVersion } = this.#record;
     return {
-      instanceId,
-      engine: engine.engine,
-      engineVersion,
-      hostaddr: spec.hostaddr,
-      port: spec.port,
+      ...recordedView(this.#record, this.#options.engine),
       state: this.#state(),
-      desired,
       pid: this.#run?.process.pid ?? null,
-      datadir: engine.datadir,
-      logFile: engine.logFile,
-      restarts,
-      lastExit,
-      labels: spec.labels,
-      cpuLimit: this.#record.cpuLimit,
       warnings: [...this.#warnings.values()],
       ...(this.#pulse.health !== null && { health: this.#pulse.health }),
     };
@@ -103,7 +98,7 @@ export class Instance {
 
   #state(): InstanceState {
     if (this.#record.phase === 'deleting' || this.#stopping) return 'stopping';
-    if (this.#record.phase === 'creating') return 'creating';
+    if (this.#record.phase !== 'created') return 'creating';
     if (this.#run !== null) return this.#run.isReady ? 'running' : 'starting';
     if (this.#record.desired === 'stopped') return 'stopped';
     const startComes = this.#restart !== null || this.#working;
@@ -123,6 +118,7 @@ export class Instance {
     const { phase, desired } = this.#record;
     if (phase === 'deleting') await this.remove();
     else if (phase === 'creating') await this.#recreate();
+    else if (phase === 'remaking') await this.#exclusive(() => this.#remakeNow());
     else if (desired === 'stopped') await this.#exclusive(() => this.#end('fast'));
     else if (this.#run === null) await this.start();
   }
@@ -162,6 +158,34 @@ export class Instance {
     });
   }
 
+  /**
+   * Removes all data and makes the instance again from the template, once per key. What fails is taken up again by the
+   * next call, or by the next agent.
+   */
+  async remake(operationKey: string): Promise<InstanceView> {
+    this.#interruptStarting();
+    return this.#exclusive(async () => {
+      this.#assertThere();
+      if (this.#record.remadeBy !== operationKey) {
+        this.#record.remadeBy = operationKey;
+        this.#record.phase = 'remaking';
+      }
+      if (this.#record.phase === 'remaking') await this.#remakeNow();
+      else await this.#startNow(this.#starting.signal);
+      return this.view();
+    });
+  }
+
+  async #remakeNow(): Promise<void> {
+    this.#record.desired = 'running';
+    this.#record.restarts = 0;
+    this.#backoff.reset();
+    await this.#keeper.save();
+    await this.#end('immediate');
+    await removeDirectories(this.owned);
+    await this.#make(this.#starting.signal);
+  }
+
   async #make(signal: AbortSignal): Promise<void> {
     const { engine, user } = this.#options;
     this.#changed();
@@ -185,6 +209,9 @@ export class Instance {
   }
 
   async #startNow(signal: AbortSignal): Promise<void> {
+    if (this.#record.phase === 'remaking') {
+      throw new KlusterError('agent_refused', `${this.#record.instanceId} is being made again`);
+    }
     this.#record.desired = 'running';
     this.#record.restarts = 0;
     this.#backoff.reset();
@@ -229,6 +256,14 @@ export class Instance {
       if (!repeated || this.#record.desired === 'running') await this.#startNow(signal);
       return this.view();
     });
+  }
+
+  /** @throws KlusterError bad_request when the engine has no transaction logs that could be read */
+  async saveTransactions(request: SaveTransactionsRequest): Promise<SavedTransactions> {
+    this.#assertThere();
+    const { engine, record } = this.#options;
+    if (engine.saveTransactions !== undefined) return engine.saveTransactions(request);
+    throw new KlusterError('bad_request', `${record.instanceId} is no storage node`);
   }
 
   /** @throws KlusterError cgroup_unavailable */
@@ -288,7 +323,7 @@ export class Instance {
   /** Starts the process unless it runs, and waits until it serves. */
   async #launch(first: boolean, signal: AbortSignal): Promise<void> {
     if (this.#run === null) {
-      this.#applyCpuLimit();
+      applyCpuLimit(this.#options.cgroup, this.#record, this.#warnings);
       this.#record.engineVersion = this.#options.engine.version;
       this.#watch(await EngineRun.start(this.#runInput(), first));
     }
@@ -379,26 +414,6 @@ export class Instance {
     } finally {
       this.#stopping = false;
       this.#changed();
-    }
-  }
-
-  #applyCpuLimit(): void {
-    const { cgroup } = this.#options;
-    const { cpuLimit, instanceId } = this.#record;
-    if (cpuLimit === null) return;
-    if (cgroup === null) {
-      this.#warnings.set(
-        'cgroup',
-        'cpu limit not in force: the machine has no writable cpu cgroup controller',
-      );
-      return;
-    }
-    try {
-      cgroup.setLimit(instanceId, cpuLimit);
-      this.#warnings.delete('cgroup');
-    } catch (error) {
-      // Serving without a limit is better than not serving.
-      this.#warnings.set('cgroup', `cpu limit not in force: ${errorText(error)}`);
     }
   }
 

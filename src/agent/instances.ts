@@ -7,6 +7,8 @@ import type {
   AgentEvent,
   InstanceSpec,
   InstanceView,
+  SavedTransactions,
+  SaveTransactionsRequest,
   StopRequest,
   StrayProcess,
   Strays,
@@ -209,6 +211,15 @@ export class Instances {
 
   async restart(id: InstanceId, operationKey: string): Promise<InstanceView> {
     return this.#find(id).restart(operationKey);
+  }
+
+  /** All data is removed, and the instance made again from the template; once per key. */
+  async remake(id: InstanceId, operationKey: string): Promise<InstanceView> {
+    return this.#find(id).remake(operationKey);
+  }
+
+  async saveTransactions(id: InstanceId, request: SaveTransactionsRequest): Promise<SavedTransactions> {
+    return this.#find(id).saveTransactions(request);
   }
 
   /** @throws KlusterError cgroup_unavailable */

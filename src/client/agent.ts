@@ -9,6 +9,8 @@ import type {
   PathSpace,
   PortCheck,
   RestartRequest,
+  SavedTransactions,
+  SaveTransactionsRequest,
   StopRequest,
   Strays,
 } from '../core/agent-protocol.ts';
@@ -44,6 +46,9 @@ interface Call {
 const quickMs = 5_000;
 /** Verbs that start or stop an engine: crash recovery and flushing a large buffer pool take their time. */
 const engineMs = 180_000;
+
+/** Reading all binary logs of a storage node. */
+const logReadingMs = 3_600_000;
 
 const instancePath = (id: InstanceId, verb = ''): string => `/v1/instances/${encodeURIComponent(id)}${verb}`;
 
@@ -100,6 +105,23 @@ export class AgentClient {
     const body: RestartRequest = { operationKey };
     const path = instancePath(id, '/restart');
     return this.#call({ method: 'POST', path, body, deadlineMs: 2 * engineMs }, options);
+  }
+
+  /** Removes all data of the instance and makes it again from the template, once per operation key. */
+  async remake(id: InstanceId, operationKey: string, options?: CallOptions): Promise<InstanceView> {
+    const body: RestartRequest = { operationKey };
+    const path = instancePath(id, '/remake');
+    return this.#call({ method: 'POST', path, body, deadlineMs: 2 * engineMs }, options);
+  }
+
+  /** Saves what a storage node's logs have beyond `known` to files that outlive the node. */
+  async saveTransactions(
+    id: InstanceId,
+    body: SaveTransactionsRequest,
+    options?: CallOptions,
+  ): Promise<SavedTransactions> {
+    const path = instancePath(id, '/save-transactions');
+    return this.#call({ method: 'POST', path, body, deadlineMs: logReadingMs }, options);
   }
 
   /** The limit as the kernel has it afterwards. */

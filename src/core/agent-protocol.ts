@@ -12,6 +12,8 @@ import type { InstanceId } from './ids.ts';
  *   POST   /v1/instances/:id/start             → InstanceView, ready
  *   POST   /v1/instances/:id/stop              StopRequest → InstanceView, stopped
  *   POST   /v1/instances/:id/restart           RestartRequest → InstanceView, ready
+ *   POST   /v1/instances/:id/remake            RestartRequest → InstanceView: all data removed, made again from the template
+ *   POST   /v1/instances/:id/save-transactions SaveTransactionsRequest → SavedTransactions
  *   PUT    /v1/instances/:id/cpu-limit         { limit: CpuLimit | null } → { limit } as read back from the kernel
  *   DELETE /v1/instances/:id                   process stopped, every directory removed; 200 also when unknown
  *   POST   /v1/ports/check                     PortCheck → { busy: number[] }
@@ -111,6 +113,8 @@ export interface InstanceView {
   /** Automatic restarts since the last time it was started on purpose. */
   readonly restarts: number;
   readonly lastExit: { readonly at: string; readonly reason: string } | null;
+  /** Key of the last request that had it made again from nothing. */
+  readonly remadeBy: string | null;
   readonly labels: Readonly<Record<string, string>>;
   /** What was asked for, whether the kernel has it or not (`warnings` tells); null: no limit. */
   readonly cpuLimit: CpuLimit | null;
@@ -128,6 +132,23 @@ export interface StopRequest {
 export interface RestartRequest {
   /** A key seen before returns the instance as it is instead of restarting it again. */
   readonly operationKey: string;
+}
+
+/** Asks for the transactions in a storage node's binary and relay logs that somebody else lacks. */
+export interface SaveTransactionsRequest {
+  /** Part of the names of the files; a key seen before gives the same files again. `[A-Za-z0-9-]+` */
+  readonly operationKey: string;
+  /** GTID set of what need not be saved. */
+  readonly known: string;
+}
+
+export interface SavedTransactions {
+  /** Files that `mysql` can execute, below the machine's log directory; none when nothing had to be saved. */
+  readonly files: readonly string[];
+  /** GTID set of what is in them. */
+  readonly gtids: string;
+  /** Why the end of a log could not be read, as after a crash in the middle of a write; null when all could. */
+  readonly torn: string | null;
 }
 
 export interface PortCheck {

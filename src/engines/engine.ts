@@ -1,4 +1,4 @@
-import type { EngineName } from '../core/agent-protocol.ts';
+import type { EngineName, SavedTransactions, SaveTransactionsRequest } from '../core/agent-protocol.ts';
 import type { ErrorName } from '../core/errors/catalogue.ts';
 
 /** How to start an engine process: argv, never a shell; the environment is complete, nothing is inherited. */
@@ -56,6 +56,8 @@ export interface EngineInstance {
   readonly openPulse: ((signal: AbortSignal) => Promise<PulseSession | null>) | null;
   /** At the first start, when `probe` has passed: makes the accounts. */
   bootstrap(signal: AbortSignal): Promise<void>;
+  /** Saves what the transaction logs on disk have beyond what is known; whether the process runs does not matter. */
+  saveTransactions?(request: SaveTransactionsRequest): Promise<SavedTransactions>;
   /** What the end of the log of a failed start tells; null when nothing particular. */
   diagnose(log: string): ErrorName | null;
 }

@@ -1,11 +1,12 @@
 import { KlusterError } from '../core/errors/kluster-error.ts';
-import { colonAddress } from '../core/model.ts';
+import { colonAddress, type StorageNode } from '../core/model.ts';
 import {
   followSource,
   readChannel,
   startApplier,
   stopChannel,
   stopReceiver,
+  type ReplicationAccount,
 } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { receivedGtids, waitForGtids } from '../engines/mysql/gtid.ts';
@@ -13,6 +14,12 @@ import { makeReadOnly } from '../engines/mysql/read-only.ts';
 import type { SqlSession } from '../engines/sql.ts';
 import type { ShardAction } from './diagnosis.ts';
 import type { RepairContext } from './repair-context.ts';
+
+export interface Following {
+  readonly node: StorageNode;
+  readonly primary: StorageNode;
+  readonly replication: ReplicationAccount;
+}
 
 /** A look does not wait longer; the next one goes on. */
 const applyWaitSeconds = 5;
@@ -30,11 +37,19 @@ export async function follow(
   const replication = accounts.get('replication');
   if (replication === undefined) throw new KlusterError('metadata', 'the cluster has no replication account');
   const { hostaddr, port } = node;
-  await withMysql({ hostaddr, port, ...account, statementTimeoutMs }, signal, async (session) => {
-    await makeReadOnly(session);
-    if ((await readChannel(session)) !== null) await leave(session, colonAddress(node));
-    await followSource(session, primary, replication);
-  });
+  await withMysql({ hostaddr, port, ...account, statementTimeoutMs }, signal, (session) =>
+    followIn(session, { node, primary, replication }),
+  );
+}
+
+/** As `follow`, in a session with `node` that is open already. */
+export async function followIn(
+  session: SqlSession,
+  { node, primary, replication }: Following,
+): Promise<void> {
+  await makeReadOnly(session);
+  if ((await readChannel(session)) !== null) await leave(session, colonAddress(node));
+  await followSource(session, primary, replication);
 }
 
 async function leave(session: SqlSession, at: string): Promise<void> {

@@ -6,7 +6,7 @@ import { withMysql } from '../engines/mysql/connection.ts';
 import { executedGtids, receivedGtids } from '../engines/mysql/gtid.ts';
 import { groupMembers, ownGroupState } from '../engines/mysql/group.ts';
 import { isSuperReadOnly } from '../engines/mysql/read-only.ts';
-import { readSemiSync } from '../engines/mysql/semi-sync.ts';
+import { acknowledgesSource, readSemiSync } from '../engines/mysql/semi-sync.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
 import type { SqlSession } from '../engines/sql.ts';
 import { errorText } from '../core/errors/kluster-error.ts';
@@ -56,6 +56,7 @@ async function ask(session: SqlSession, haMode: HaMode): Promise<NodeAnswer> {
   return {
     superReadOnly: await isSuperReadOnly(session),
     channel: await readChannel(session),
+    acknowledges: await acknowledgesSource(session),
     acknowledgements: semiSync.enabled ? semiSync.waitForReplicaCount : 0,
     gtids: executed.union(GtidSet.parse(await receivedGtids(session))).toString(),
     groupState: inGroup ? await ownGroupState(session) : 'OFFLINE',

@@ -26,12 +26,16 @@ export async function openPrimary(
 ): Promise<void> {
   await requireOffice(context, signal);
   const { hostaddr, port } = node;
-  await withMysql({ hostaddr, port, ...context.account }, signal, async (session) => {
-    await detach(session);
-    const { fullsyncLevel } = context.shard;
-    if (fullsyncLevel > 0) await requireAcknowledgements(session, fullsyncLevel);
-    await makeWritable(session);
-  });
+  await withMysql({ hostaddr, port, ...context.account }, signal, (session) =>
+    becomePrimary(session, context.shard.fullsyncLevel),
+  );
+}
+
+/** As `openPrimary`, in a session that is open already; the office of the manager was asked for just now. */
+export async function becomePrimary(session: SqlSession, acknowledgements: number): Promise<void> {
+  await detach(session);
+  if (acknowledgements > 0) await requireAcknowledgements(session, acknowledgements);
+  await makeWritable(session);
 }
 
 /** A node that was just promoted still has the channel to its former source; all that it received is applied first. */

@@ -18,6 +18,8 @@ export interface NodeAnswer {
   readonly channel: ChannelState | null;
   /** Acknowledgements that its commits wait for as a source; 0 when semi-sync is off. */
   readonly acknowledgements: number;
+  /** It acknowledges what it receives (rbr): semi-sync is active on its channel. */
+  readonly acknowledges: boolean;
   /** Executed and, for a replica, received transactions. */
   readonly gtids: string;
   /** Its own state in its group (mgr). */

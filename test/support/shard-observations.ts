@@ -43,6 +43,7 @@ export const plain: NodeAnswer = {
   superReadOnly: true,
   channel: null,
   acknowledgements: 0,
+  acknowledges: false,
   gtids: `${uuid}:1-10`,
   groupState: 'OFFLINE',
   group: [],
@@ -55,7 +56,7 @@ export const following = {
   applierRunning: true,
   error: null,
 };
-export const replica: NodeAnswer = { ...plain, channel: following };
+export const replica: NodeAnswer = { ...plain, channel: following, acknowledges: true };
 
 export const shard = {
   name: 'shard_1',

@@ -63,6 +63,36 @@ export async function followSource(
   account: ReplicationAccount,
 ): Promise<void> {
   await session.execute('SET PERSIST rpl_semi_sync_replica_enabled = ON');
+  await pointChannel(session, source, account);
+  await startChannel(session);
+}
+
+/**
+ * As `followSource`, but what the node receives does not count as acknowledged: for a node that is not, or not yet
+ * again, among those that a failover asks.
+ */
+export async function followQuietly(
+  session: SqlSession,
+  source: HostPort,
+  account: ReplicationAccount,
+): Promise<void> {
+  await session.execute('SET PERSIST rpl_semi_sync_replica_enabled = OFF');
+  await pointChannel(session, source, account);
+  await startChannel(session);
+}
+
+/** From the next connection on, which is made at once, the source counts on what this replica has received. */
+export async function startAcknowledging(session: SqlSession): Promise<void> {
+  await session.execute('SET PERSIST rpl_semi_sync_replica_enabled = ON');
+  await stopReceiver(session);
+  await session.query(`START REPLICA IO_THREAD FOR CHANNEL ${quoteText(replicationChannel)}`);
+}
+
+async function pointChannel(
+  session: SqlSession,
+  source: HostPort,
+  account: ReplicationAccount,
+): Promise<void> {
   // A former source would wait for acknowledgements of what it applies, and nobody follows it.
   await session.execute('SET PERSIST rpl_semi_sync_source_enabled = OFF');
   await session.query(
@@ -72,7 +102,6 @@ export async function followSource(
        SOURCE_AUTO_POSITION = 1, SOURCE_SSL = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400,
        SOURCE_HEARTBEAT_PERIOD = 0.5 FOR CHANNEL ${quoteText(replicationChannel)}`,
   );
-  await startChannel(session);
 }
 
 /** No transaction is received, hence none acknowledged, from here on. */
@@ -97,6 +126,12 @@ export async function stopChannel(session: SqlSession): Promise<void> {
 export async function removeChannel(session: SqlSession): Promise<void> {
   await stopChannel(session);
   await session.query(`RESET REPLICA ALL FOR CHANNEL ${quoteText(replicationChannel)}`);
+}
+
+/** A clone brings the channels of its donor along, without their relay logs. */
+export async function dropForeignChannels(session: SqlSession): Promise<void> {
+  await session.query('STOP REPLICA');
+  await session.query('RESET REPLICA ALL');
 }
 
 export async function startChannel(session: SqlSession): Promise<void> {

@@ -1,6 +1,11 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Account, MysqlInstanceSpec } from '../../core/agent-protocol.ts';
+import type {
+  Account,
+  MysqlInstanceSpec,
+  SavedTransactions,
+  SaveTransactionsRequest,
+} from '../../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
 import type { InstanceId } from '../../core/ids.ts';
 import type { EngineCommand, EngineInstance, PulseSession } from '../engine.ts';
@@ -18,6 +23,7 @@ import { mysqlOptionFile } from './options.ts';
 import { dropForbiddenPersisted } from './persisted-variables.ts';
 import { profileEnvironment } from './profile.ts';
 import { accessDenied, accountLocked, serverErrorNumber, withLocalSession } from './session.ts';
+import { saveTransactions } from './save-transactions.ts';
 import { mysqlTemplate, redoDirectory } from './template.ts';
 
 export interface MysqlInstanceInput {
@@ -161,6 +167,13 @@ export class MysqlInstance implements EngineInstance {
         `Accounts of ${this.#input.id} could not be made: ${errorText(error)}`,
       );
     }
+  }
+
+  async saveTransactions(request: SaveTransactionsRequest): Promise<SavedTransactions> {
+    const { id, spec, user } = this.#input;
+    const installation = await this.#input.installation();
+    const { binlog } = this.#layout;
+    return saveTransactions({ id, logdir: spec.logdir, binlog, installation, user }, request);
   }
 
   diagnose(log: string): 'port_busy' | null {

@@ -25,6 +25,7 @@ describe('a primary that does not answer', () => {
     logFile: '/data/error.log',
     restarts: 0,
     lastExit: null,
+    remadeBy: null,
     labels: {},
     cpuLimit: null,
     warnings: [],

@@ -61,6 +61,7 @@ export const view = (node: HostPort & { readonly instanceId: InstanceView['insta
   logFile: `/data/${node.instanceId}/error.log`,
   restarts: 0,
   lastExit: null,
+  remadeBy: null,
   labels: {},
   cpuLimit: null,
   warnings: [],
@@ -72,6 +73,7 @@ const answer = (source: boolean): NodeAnswer => ({
     ? null
     : { source: primary, receiverRunning: true, applierRunning: true, error: null, heardMs: 0 },
   acknowledgements: source ? 1 : 0,
+  acknowledges: true,
   gtids: `${uuid}:1-10`,
   groupState: 'OFFLINE',
   group: [],
