@@ -15,7 +15,7 @@ const rebuildAfterMs = 60_000;
 /** The applier has stopped with an error. */
 export function isBroken(answer: NodeAnswer | null): boolean {
   const channel = answer?.channel ?? null;
-  return channel !== null && channel.error !== null && !channel.applierRunning;
+  return channel !== null && channel.applierError !== null && !channel.applierRunning;
 }
 
 /**
@@ -48,7 +48,7 @@ function channelFault(replica: Replica, primary: Answered): Diagnosis | null {
   if (follows && channel.receiverRunning && channel.applierRunning) return null;
   // Also of one that follows somebody else: its relay logs may go only after they are applied.
   if (isBroken(answer)) {
-    const stopped = `replication on ${at} stopped: ${channel.error ?? ''}`;
+    const stopped = `replication on ${at} stopped: ${channel.applierError ?? ''}`;
     const wait = brokenMs < rebuildAfterMs;
     return {
       state: 'replica_broken',

@@ -55,6 +55,7 @@ export const following = {
   heardMs: 200,
   applierRunning: true,
   error: null,
+  applierError: null,
 };
 export const replica: NodeAnswer = { ...plain, channel: following, acknowledges: true };
 

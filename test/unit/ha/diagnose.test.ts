@@ -141,10 +141,24 @@ describe('rbr', () => {
       2,
     ],
     [
+      'both stopped, and the receiver had failed to connect once: starting it is all it needs',
+      [
+        primary,
+        {
+          ...replica,
+          channel: { ...following, receiverRunning: false, applierRunning: false, error: 'refused' },
+        },
+        replica,
+      ],
+      'replica_stopped',
+      'start_replica',
+      2,
+    ],
+    [
       'the applier stopped with an error: starting it again would hide it',
       [
         primary,
-        { ...replica, channel: { ...following, applierRunning: false, error: 'Duplicate entry' } },
+        { ...replica, channel: { ...following, applierRunning: false, applierError: 'Duplicate entry' } },
         replica,
       ],
       'replica_broken',
@@ -174,7 +188,10 @@ describe('rbr', () => {
   });
 
   it('a replica that stays broken is rebuilt, after what can be mended at once', () => {
-    const broken = { ...replica, channel: { ...following, applierRunning: false, error: 'Duplicate entry' } };
+    const broken = {
+      ...replica,
+      channel: { ...following, applierRunning: false, applierError: 'Duplicate entry' },
+    };
     const forAMinute = { ...seen(2, broken), brokenMs: 61_000 };
     const whole = diagnose({ ...shard, nodes: [seen(1, primary), forAMinute, seen(3, replica)] });
     expect(whole).toMatchObject({ state: 'replica_broken', action: { kind: 'rebuild', node: node(2) } });
