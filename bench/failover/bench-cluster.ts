@@ -130,7 +130,7 @@ export class BenchCluster {
   async #whatIsMissing(): Promise<string> {
     const nodes = await this.nodes();
     const idle = nodes.filter(({ status }) => status !== 'active');
-    if (idle.length > 0) return `${idle.map(({ hostaddr, status }) => `${hostaddr} ${status}`).join()}`;
+    if (idle.length > 0) return idle.map(({ hostaddr, status }) => `${hostaddr} ${status}`).join();
     return this.#on(await this.primary(), async (session) => {
       if (await isSuperReadOnly(session)) return 'the primary is closed';
       const others =

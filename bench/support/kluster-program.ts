@@ -46,9 +46,10 @@ async function launch(
 ): Promise<ChildProcess> {
   const log = await open(logFile, 'a');
   try {
-    const inside = namespace === undefined ? [] : ['ip', 'netns', 'exec', namespace];
-    const [file = process.execPath, ...before] = [...inside, process.execPath];
-    const child = spawn(file, [...before, program, ...args], {
+    const command = [process.execPath, program, ...args];
+    const inside = namespace === undefined ? [] : ['netns', 'exec', namespace, ...command];
+    const [file, all] = namespace === undefined ? [process.execPath, command.slice(1)] : ['ip', inside];
+    const child = spawn(file, all, {
       stdio: ['ignore', log.fd, log.fd],
       detached: true,
     });
