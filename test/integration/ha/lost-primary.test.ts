@@ -159,25 +159,29 @@ describe('an rbr shard that loses its primary', () => {
     await expectWholeAgain();
   });
 
-  it('promotes a replica when the primary hangs; what only the old one has is saved, and it is rebuilt', async () => {
-    const old = await source();
-    if (old.pid === null) throw new Error('the primary has no process');
-    const writer = new Writer();
-    writer.start(session, 1_000_000);
-    await expect.poll(() => writer.acknowledged.length, { timeout: 10_000 }).toBeGreaterThan(10);
-    // What is in its log without an acknowledgement is committed when it restarts.
-    const unacknowledged = onNode(old, "INSERT INTO app.audit VALUES (-1, 'x')", 120_000).catch(() => []);
-    process.kill(old.pid, 'SIGSTOP');
-    try {
-      await expect.poll(async () => (await source()).hostaddr, { timeout: 60_000 }).not.toBe(old.hostaddr);
-    } finally {
-      process.kill(old.pid, 'SIGCONT');
-    }
-    await unacknowledged;
-    const before = writer.acknowledged.length;
-    await expect.poll(() => writer.acknowledged.length, { timeout: 60_000 }).toBeGreaterThan(before + 5);
-    await writer.stop();
-    await expectNothingLost(writer);
-    await expectWholeAgain();
-  });
+  it(
+    'promotes a replica when the primary hangs; what only the old one has is saved, and it is rebuilt',
+    { timeout: 300_000 },
+    async () => {
+      const old = await source();
+      if (old.pid === null) throw new Error('the primary has no process');
+      const writer = new Writer();
+      writer.start(session, 1_000_000);
+      await expect.poll(() => writer.acknowledged.length, { timeout: 10_000 }).toBeGreaterThan(10);
+      // What is in its log without an acknowledgement is committed when it restarts.
+      const unacknowledged = onNode(old, "INSERT INTO app.audit VALUES (-1, 'x')", 120_000).catch(() => []);
+      process.kill(old.pid, 'SIGSTOP');
+      try {
+        await expect.poll(async () => (await source()).hostaddr, { timeout: 60_000 }).not.toBe(old.hostaddr);
+      } finally {
+        process.kill(old.pid, 'SIGCONT');
+      }
+      await unacknowledged;
+      const before = writer.acknowledged.length;
+      await expect.poll(() => writer.acknowledged.length, { timeout: 60_000 }).toBeGreaterThan(before + 5);
+      await writer.stop();
+      await expectNothingLost(writer);
+      await expectWholeAgain();
+    },
+  );
 });
