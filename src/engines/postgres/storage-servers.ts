@@ -9,7 +9,7 @@ import { inTransaction } from './transaction.ts';
  * shard, with one user mapping for everybody. A public mapping's password is shown to superusers only
  * (manual 54.27, pg_user_mappings).
  */
-interface StorageServer extends HostPort {
+export interface StorageServer extends HostPort {
   readonly name: string;
   readonly user: string;
   readonly password: string;
@@ -59,7 +59,7 @@ export async function defineStorageServers(
   const wanted = topology.shards.flatMap((shard) => serverOf(shard, topology.account));
   for (const server of wanted) {
     const before = known.find(({ name }) => name === server.name);
-    if (before === undefined) await createServer(session, server, applicationRole);
+    if (before === undefined) await createGrantedServer(session, server, applicationRole);
     else await correctServer(session, before, server);
   }
   // Its shard is gone, with every table: what still refers to the server has nothing behind it.
@@ -105,11 +105,17 @@ function parseServer(row: SqlRow): StorageServer {
   };
 }
 
-async function createServer(
+async function createGrantedServer(
   session: SqlSession,
   server: StorageServer,
   applicationRole: string,
 ): Promise<void> {
+  await createServer(session, server);
+  const [name, role] = [escapeIdentifier(server.name), escapeIdentifier(applicationRole)];
+  await session.query(`GRANT USAGE ON FOREIGN SERVER ${name} TO ${role} WITH GRANT OPTION`);
+}
+
+async function createServer(session: SqlSession, server: StorageServer): Promise<void> {
   const name = escapeIdentifier(server.name);
   await session.query(
     `CREATE SERVER ${name} FOREIGN DATA WRAPPER mysql_fdw
@@ -118,9 +124,6 @@ async function createServer(
   await session.query(
     `CREATE USER MAPPING FOR PUBLIC SERVER ${name}
        OPTIONS (username ${escapeLiteral(server.user)}, password ${escapeLiteral(server.password)})`,
-  );
-  await session.query(
-    `GRANT USAGE ON FOREIGN SERVER ${name} TO ${escapeIdentifier(applicationRole)} WITH GRANT OPTION`,
   );
   const { database, table } = shardIdentityTable;
   await session.query(
@@ -181,4 +184,20 @@ export async function readShardIdentity(
   const [row] = await session.query(`SELECT cluster_name, shard_name FROM ${probeTable(server)}`);
   if (row === undefined) return null;
   return { clusterName: textOf(row, 'cluster_name'), shardName: textOf(row, 'shard_name') };
+}
+
+/** The same for a shard that the compute node does not know yet; nothing of the attempt stays. */
+export async function readIdentityAhead(
+  session: SqlSession,
+  server: StorageServer,
+): ReturnType<typeof readShardIdentity> {
+  await session.query('BEGIN');
+  try {
+    await session.query(`SELECT pg_advisory_xact_lock(${String(definitionLock)})`);
+    await createServer(session, server);
+    return await readShardIdentity(session, server.name);
+  } finally {
+    // Should the connection be gone, the server rolls back by itself.
+    await session.query('ROLLBACK').catch(() => []);
+  }
 }
