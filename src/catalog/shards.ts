@@ -80,7 +80,10 @@ export class Shards {
   async setAcknowledgements(sql: Sql, { id, fullsyncLevel }: Shard, acknowledgements: number): Promise<void> {
     const degraded = acknowledgements < fullsyncLevel;
     requireFound(
-      await sql.execute('UPDATE shards SET degrade_run_state = ? WHERE id = ?', [degraded ? 'ON' : 'OFF', id]),
+      await sql.execute('UPDATE shards SET degrade_run_state = ? WHERE id = ?', [
+        degraded ? 'ON' : 'OFF',
+        id,
+      ]),
       id,
     );
     if (degraded) {

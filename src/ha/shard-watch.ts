@@ -235,18 +235,19 @@ export class ShardWatch implements ShardGate {
   async #read(watched: Watched, signal: AbortSignal): Promise<ShardRecord | null> {
     const { catalog } = this.#options;
     const { id, clusterId } = watched.shard;
-    const { shard, cluster, nodes, comps, accounts, recentFailovers, noSwitchUntil } = await catalog.database.read(
-      async (sql) => ({
-        shard: await catalog.shards.find(sql, id),
-        cluster: await catalog.clusters.find(sql, clusterId),
-        nodes: await catalog.storageNodes.list(sql, { shardId: id }),
-        comps: await catalog.computeNodes.list(sql, { clusterId }),
-        accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
-        noSwitchUntil: await catalog.noSwitches.until(sql, clusterId, id),
-        recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
-      }),
-      signal,
-    );
+    const { shard, cluster, nodes, comps, accounts, recentFailovers, noSwitchUntil } =
+      await catalog.database.read(
+        async (sql) => ({
+          shard: await catalog.shards.find(sql, id),
+          cluster: await catalog.clusters.find(sql, clusterId),
+          nodes: await catalog.storageNodes.list(sql, { shardId: id }),
+          comps: await catalog.computeNodes.list(sql, { clusterId }),
+          accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
+          noSwitchUntil: await catalog.noSwitches.until(sql, clusterId, id),
+          recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
+        }),
+        signal,
+      );
     watched.addresses = [...nodes, ...comps];
     const account = accounts.get('management');
     // Jobs that make, rebuild and delete nodes look after them.
@@ -254,7 +255,17 @@ export class ShardWatch implements ShardGate {
     const stopped = nodes.filter((node) => node.status === 'manual_stop');
     if (shard === undefined || cluster === undefined || account === undefined || serving.length === 0)
       return null;
-    return { shard, cluster, nodes: serving, stopped, comps, account, accounts, recentFailovers, noSwitchUntil };
+    return {
+      shard,
+      cluster,
+      nodes: serving,
+      stopped,
+      comps,
+      account,
+      accounts,
+      recentFailovers,
+      noSwitchUntil,
+    };
   }
 
   #tell(watched: Watched, diagnosis: Diagnosis): void {

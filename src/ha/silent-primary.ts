@@ -71,7 +71,9 @@ export function silentPrimary(shard: ShardObservation, primary: NodeObservation)
   const counted = replicas.length + shard.stopped.length;
   const quorum = counted - shard.acknowledgements + 1;
   if (shard.acknowledgements === 0) {
-    return wait('the shard is degraded: commits waited for nobody, so only the primary is known to have them all');
+    return wait(
+      'the shard is degraded: commits waited for nobody, so only the primary is known to have them all',
+    );
   }
   if (present.length < quorum) {
     return wait(

@@ -141,9 +141,12 @@ describe('set_noswitch', () => {
     }
     await emit('set_noswitch', { type: '1', timeout: '1', cluster_id: clusterId });
     const param = { timestamp: expect.closeTo(now + 600, -2) as number };
-    await expect
-      .poll(listed, patient)
-      .toEqual({ value: [{ cluster_id: 'all', param }, { cluster_id: clusterId, shard_id: shardId, param }] });
+    await expect.poll(listed, patient).toEqual({
+      value: [
+        { cluster_id: 'all', param },
+        { cluster_id: clusterId, shard_id: shardId, param },
+      ],
+    });
     for (const scope of [{ cluster_id: 'all' }, { cluster_id: clusterId, shard_id: shardId }]) {
       expect(await emit('del_noswitch', scope)).toMatchObject({ error_code: '0' });
     }

@@ -38,7 +38,10 @@ describe('degrading', () => {
   it('keeps the acknowledgements that can still be had', () => {
     const source = { ...primary, acknowledgements: 2, acknowledgers: 1 };
     const changes = { fullsyncLevel: 2, acknowledgements: 2, degrade: on, starvedMs: 30_000 };
-    expect(diagnosed({ source, replicas: [replica, null] }, changes).action).toMatchObject({ from: 2, to: 1 });
+    expect(diagnosed({ source, replicas: [replica, null] }, changes).action).toMatchObject({
+      from: 2,
+      to: 1,
+    });
   });
 
   it('does not count a replica that is connected and hangs, once commits wait', () => {
@@ -58,9 +61,9 @@ describe('degrading', () => {
       acknowledges: false,
       channel: replica.channel && { ...replica.channel, receiverRunning: false, applierRunning: false },
     };
-    expect(diagnosed({ source: alone, replicas: [stopped, null] }, { degrade: on, starvedMs: 1000 })).toMatchObject(
-      { state: 'replica_stopped', action: { kind: 'start_replica' } },
-    );
+    expect(
+      diagnosed({ source: alone, replicas: [stopped, null] }, { degrade: on, starvedMs: 1000 }),
+    ).toMatchObject({ state: 'replica_stopped', action: { kind: 'start_replica' } });
   });
 });
 
@@ -84,9 +87,9 @@ describe('a degraded shard', () => {
   });
 
   it('finishes raising when a manager died between telling the primary and recording it', () => {
-    expect(diagnosed({ source: { ...primary, acknowledgers: 2 }, replicas: [replica, replica] }, degraded)).toMatchObject(
-      { action: { kind: 'set_acknowledgements', from: 0, to: 1 } },
-    );
+    expect(
+      diagnosed({ source: { ...primary, acknowledgers: 2 }, replicas: [replica, replica] }, degraded),
+    ).toMatchObject({ action: { kind: 'set_acknowledgements', from: 0, to: 1 } });
   });
 
   it('opens its primary after a restart with the acknowledgements that it had', () => {
@@ -105,7 +108,10 @@ describe('a degraded shard', () => {
     // Nor with fewer replicas than what commits really waited for demands: 2 - 1 + 1 of 2, though fullsync_level is 2.
     const fewer = { fullsyncLevel: 2, acknowledgements: 1 };
     expect(diagnosed({ source: null, replicas: [cut, null] }, fewer).action).toBeNull();
-    expect(diagnosed({ source: null, replicas: [cut, cut] }, fewer).action).toMatchObject({ kind: 'fail_over', quorum: 2 });
+    expect(diagnosed({ source: null, replicas: [cut, cut] }, fewer).action).toMatchObject({
+      kind: 'fail_over',
+      quorum: 2,
+    });
   });
 });
 

@@ -78,7 +78,9 @@ describe('a primary that does not answer', () => {
     ['commits need no acknowledgement, so that none can be proved', [cut, cut], 0],
   ])('is waited for when %s', ([, answers, level]) => {
     const replicas = answers.map((answer, index) => seen(index + 2, answer));
-    expect(diagnosed([silent(99, 60_000, ended), ...replicas], { fullsyncLevel: level, acknowledgements: level })).toMatchObject({
+    expect(
+      diagnosed([silent(99, 60_000, ended), ...replicas], { fullsyncLevel: level, acknowledgements: level }),
+    ).toMatchObject({
       state: 'primary_unreachable',
       action: null,
     });

@@ -99,7 +99,14 @@ const machine = (hostaddr: string, index: number): Machine => ({
 
 const shard: ShardFacts = {
   cluster,
-  shard: { id: shardId(4), clusterId: cluster.id, name: 'shard_1', fullsyncLevel: 1, acknowledgements: 1, degrade: { enabled: false, afterSeconds: 0 } },
+  shard: {
+    id: shardId(4),
+    clusterId: cluster.id,
+    name: 'shard_1',
+    fullsyncLevel: 1,
+    acknowledgements: 1,
+    degrade: { enabled: false, afterSeconds: 0 },
+  },
   recordedNodes: 3,
   degraded: false,
   nodes: nodes.map((node, index) => ({ node, answer: answer(index === 0), failure: null })),
