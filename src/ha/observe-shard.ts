@@ -4,6 +4,9 @@ import { isBroken } from './diagnose-replica.ts';
 import { observeNode, type ManagementAccount } from './observe-node.ts';
 import { observeRoutes } from './routes.ts';
 import type { AgentReport, FailoverPolicy, NodeObservation, ShardObservation } from './shard-observation.ts';
+import { isStarved } from './degrade.ts';
+import { answered } from './shared-diagnoses.ts';
+import type { Starvation } from './starvation.ts';
 import type { Silences } from './silences.ts';
 
 /** What the catalog says about a shard. */
@@ -19,6 +22,8 @@ export interface ShardRecord {
   /** Every account of the cluster by its purpose. */
   readonly accounts: ReadonlyMap<string, Credential>;
   readonly recentFailovers: number;
+  /** Until when automatic failover is suspended; null when it is not. */
+  readonly noSwitchUntil: Date | null;
 }
 
 export interface ShardWitnesses {
@@ -33,15 +38,16 @@ export interface ShardMemory {
   readonly silences: Silences;
   /** Since when their replication has been stopped by an error. */
   readonly breaks: Silences;
+  readonly starvation: Starvation;
 }
 
 /** Asks every node and every compute node at the same time; the longest any of them may take is the length of a look. */
 export async function observeShard(
   record: ShardRecord,
-  { witnesses, silences, breaks }: ShardMemory,
+  { witnesses, silences, breaks, starvation }: ShardMemory,
   signal: AbortSignal,
 ): Promise<ShardObservation> {
-  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers } = record;
+  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers, noSwitchUntil } = record;
   const lookedAt = performance.now();
   const [answers, routes] = await Promise.all([
     Promise.all(nodes.map((node) => observeNode(node, cluster.haMode, account, signal))),
@@ -53,14 +59,21 @@ export async function observeShard(
     brokenMs: breaks.note(observation.node.id, !isBroken(observation.answer), lookedAt).silentMs,
     agent: witnesses.report(observation.node),
   }));
-  return {
+  const observation: ShardObservation = {
     name: shard.name,
     haMode: cluster.haMode,
     fullsyncLevel: shard.fullsyncLevel,
+    acknowledgements: shard.acknowledgements,
+    degrade: shard.degrade,
+    starvedMs: 0,
+    noSwitchUntil,
     nodes: observed,
     stopped,
     recentFailovers,
     failoverPolicy: witnesses.failoverPolicy,
     routes,
   };
+  const primary = answered(observed).find(({ node }) => node.memberState === 'source');
+  const starved = primary !== undefined && isStarved(observation, primary);
+  return { ...observation, starvedMs: starvation.note(starved) };
 }

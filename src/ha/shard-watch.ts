@@ -22,6 +22,7 @@ import {
   type FailoverPolicy,
 } from './shard-observation.ts';
 import { Silences } from './silences.ts';
+import { Starvation } from './starvation.ts';
 
 export interface ShardWatchOptions {
   readonly catalog: Catalog;
@@ -59,6 +60,7 @@ interface Watched {
   dueAt: number;
   readonly silences: Silences;
   readonly breaks: Silences;
+  readonly starvation: Starvation;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -184,6 +186,7 @@ export class ShardWatch implements ShardGate {
           dueAt: 0,
           silences: new Silences(),
           breaks: new Silences(),
+          starvation: new Starvation(),
           suspected: false,
           running: null,
           diagnosis: null,
@@ -219,7 +222,12 @@ export class ShardWatch implements ShardGate {
     if (record === null) return notServing;
     const observation = await observeShard(
       record,
-      { witnesses: this.#witnesses, silences: watched.silences, breaks: watched.breaks },
+      {
+        witnesses: this.#witnesses,
+        silences: watched.silences,
+        breaks: watched.breaks,
+        starvation: watched.starvation,
+      },
       signal,
     );
     const diagnosis = diagnose(observation);
@@ -237,17 +245,19 @@ export class ShardWatch implements ShardGate {
   async #read(watched: Watched, signal: AbortSignal): Promise<ShardRecord | null> {
     const { catalog } = this.#options;
     const { id, clusterId } = watched.shard;
-    const { shard, cluster, nodes, comps, accounts, recentFailovers } = await catalog.database.read(
-      async (sql) => ({
-        shard: await catalog.shards.find(sql, id),
-        cluster: await catalog.clusters.find(sql, clusterId),
-        nodes: await catalog.storageNodes.list(sql, { shardId: id }),
-        comps: await catalog.computeNodes.list(sql, { clusterId }),
-        accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
-        recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
-      }),
-      signal,
-    );
+    const { shard, cluster, nodes, comps, accounts, recentFailovers, noSwitchUntil } =
+      await catalog.database.read(
+        async (sql) => ({
+          shard: await catalog.shards.find(sql, id),
+          cluster: await catalog.clusters.find(sql, clusterId),
+          nodes: await catalog.storageNodes.list(sql, { shardId: id }),
+          comps: await catalog.computeNodes.list(sql, { clusterId }),
+          accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
+          noSwitchUntil: await catalog.noSwitches.until(sql, clusterId, id),
+          recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
+        }),
+        signal,
+      );
     watched.addresses = [...nodes, ...comps];
     const account = accounts.get('management');
     // Jobs that make, rebuild and delete nodes look after them.
@@ -255,7 +265,17 @@ export class ShardWatch implements ShardGate {
     const stopped = nodes.filter((node) => node.status === 'manual_stop');
     if (shard === undefined || cluster === undefined || account === undefined || serving.length === 0)
       return null;
-    return { shard, cluster, nodes: serving, stopped, comps, account, accounts, recentFailovers };
+    return {
+      shard,
+      cluster,
+      nodes: serving,
+      stopped,
+      comps,
+      account,
+      accounts,
+      recentFailovers,
+      noSwitchUntil,
+    };
   }
 
   #tell(watched: Watched, diagnosis: Diagnosis): void {
