@@ -164,7 +164,13 @@ Bitmapset *
 kluster_key_columns(Oid relation)
 {
 	Bitmapset  *keys = NULL;
-	int			count = get_relnatts(relation);
+	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
+	int			count;
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for relation %u", relation);
+	count = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
+	ReleaseSysCache(tuple);
 
 	for (AttrNumber attribute = 1; attribute <= count; attribute++)
 		if (get_attname(relation, attribute, true) != NULL && is_key(relation, attribute))
