@@ -7,16 +7,9 @@
 #include "foreign/fdwapi.h"
 
 PG_FUNCTION_INFO_V1(kluster_fdw_handler);
-PG_FUNCTION_INFO_V1(kluster_fdw_validator);
 
 Datum
 kluster_fdw_handler(PG_FUNCTION_ARGS)
 {
 	PG_RETURN_POINTER(makeNode(FdwRoutine));
-}
-
-Datum
-kluster_fdw_validator(PG_FUNCTION_ARGS)
-{
-	PG_RETURN_VOID();
 }
