@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "access/reloptions.h"
 #include "catalog/pg_attribute.h"
 #include "catalog/pg_class.h"
@@ -164,16 +165,12 @@ Bitmapset *
 kluster_key_columns(Oid relation)
 {
 	Bitmapset  *keys = NULL;
-	HeapTuple	tuple = SearchSysCache1(RELOID, ObjectIdGetDatum(relation));
-	int			count;
+	Relation	opened = relation_open(relation, NoLock);
+	TupleDesc	columns = RelationGetDescr(opened);
 
-	if (!HeapTupleIsValid(tuple))
-		elog(ERROR, "cache lookup failed for relation %u", relation);
-	count = ((Form_pg_class) GETSTRUCT(tuple))->relnatts;
-	ReleaseSysCache(tuple);
-
-	for (AttrNumber attribute = 1; attribute <= count; attribute++)
-		if (get_attname(relation, attribute, true) != NULL && is_key(relation, attribute))
-			keys = bms_add_member(keys, attribute);
+	for (int i = 0; i < columns->natts; i++)
+		if (!TupleDescAttr(columns, i)->attisdropped && is_key(relation, TupleDescAttr(columns, i)->attnum))
+			keys = bms_add_member(keys, TupleDescAttr(columns, i)->attnum);
+	relation_close(opened, NoLock);
 	return keys;
 }
