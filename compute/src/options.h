@@ -17,6 +17,7 @@
 
 #include "postgres.h"
 
+#include "access/attnum.h"
 #include "nodes/bitmapset.h"
 
 /* Instead of a shard's id: any shard, or all of them. */

@@ -17,6 +17,7 @@
 #include "catalog/pg_aggregate.h"
 #include "catalog/pg_operator.h"
 #include "catalog/pg_type.h"
+#include "miscadmin.h"
 #include "nodes/nodeFuncs.h"
 #include "optimizer/clauses.h"
 #include "optimizer/optimizer.h"
@@ -232,12 +233,12 @@ is_constant_pattern(Expr *expression)
 {
 	Const	   *pattern = (Const *) expression;
 	int			escapes = 0;
-	char	   *text;
+	char	   *like;
 
 	if (!IsA(expression, Const) || pattern->consttype != TEXTOID || pattern->constisnull)
 		return false;
-	text = TextDatumGetCString(pattern->constvalue);
-	for (size_t length = strlen(text); length > 0 && text[length - 1] == '\\'; length--)
+	like = TextDatumGetCString(pattern->constvalue);
+	for (size_t length = strlen(like); length > 0 && like[length - 1] == '\\'; length--)
 		escapes++;
 	return escapes % 2 == 0;
 }
