@@ -56,6 +56,12 @@ REVOKE ALL ON FUNCTION kluster.execute_on_shard(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION kluster.execute_on_shard(bigint, text) IS
 	'Executes a MySQL statement on a shard, in this transaction; the number of rows. For superusers.';
 
+CREATE FUNCTION kluster.define_on_shard(shard bigint, statement text) RETURNS void
+	AS 'MODULE_PATHNAME', 'kluster_direct_define' LANGUAGE C STRICT;
+REVOKE ALL ON FUNCTION kluster.define_on_shard(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION kluster.define_on_shard(bigint, text) IS
+	'Executes a MySQL statement that defines something on a shard, at once and for good. For superusers.';
+
 CREATE FUNCTION kluster.query_on_shard(shard bigint, statement text) RETURNS SETOF text[]
 	AS 'MODULE_PATHNAME', 'kluster_direct_query' LANGUAGE C STRICT;
 REVOKE ALL ON FUNCTION kluster.query_on_shard(bigint, text) FROM PUBLIC;

@@ -27,6 +27,9 @@
 	" transaction_isolation = 'READ-COMMITTED', autocommit = 1;" \
 	" SET NAMES utf8mb4 COLLATE utf8mb4_0900_bin"
 
+/* Between two attempts to connect, unless the topology changes. */
+#define RETRY_MILLISECONDS 200
+
 static HTAB *cache = NULL;
 
 static void
@@ -60,12 +63,8 @@ cached(KlusterPurpose purpose, uint32 shard)
 	connection = hash_search(cache, &lookup.key, HASH_ENTER, &found);
 	if (!found)
 	{
-		MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
-
 		memset((char *) connection + sizeof(connection->key), 0, sizeof(*connection) - sizeof(connection->key));
 		connection->wait_socket = PGINVALID_SOCKET;
-		initStringInfo(&connection->preamble);
-		MemoryContextSwitchTo(caller);
 	}
 	return connection;
 }
@@ -206,8 +205,8 @@ connect_now(KlusterConnection *connection)
 		kluster_raise(connection, NULL);
 }
 
-void
-kluster_open(KlusterConnection *connection)
+static void
+open_connection(KlusterConnection *connection)
 {
 	if (connection->mysql != NULL)
 		return;
@@ -225,17 +224,70 @@ kluster_open(KlusterConnection *connection)
 	PG_END_TRY();
 }
 
+void
+kluster_reopen(KlusterConnection *connection)
+{
+	kluster_drop(connection);
+	follow_topology(connection);
+	open_connection(connection);
+}
+
+/* One attempt; NULL: done, else why not. An error that no other server could mend is raised. */
+static ErrorData *
+try_reopen(KlusterConnection *connection)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	ErrorData  *volatile failure = NULL;
+
+	PG_TRY();
+	{
+		kluster_reopen(connection);
+	}
+	PG_CATCH();
+	{
+		MemoryContextSwitchTo(caller);
+		failure = CopyErrorData();
+		if (ERRCODE_TO_CATEGORY(failure->sqlerrcode) != ERRCODE_CONNECTION_EXCEPTION)
+			PG_RE_THROW();
+		FlushErrorState();
+	}
+	PG_END_TRY();
+	return failure;
+}
+
+void
+kluster_make_ready(KlusterConnection *connection)
+{
+	TimestampTz until;
+
+	if (connection->mysql != NULL)
+	{
+		follow_topology(connection);
+		if (connection->mysql != NULL && (connection->in_reply || !is_gone(connection)))
+			return;
+	}
+	until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), kluster_failover_timeout * 1000L);
+	for (;;)
+	{
+		uint64		version = kluster_topology_version();
+		ErrorData  *failure = try_reopen(connection);
+
+		if (failure == NULL)
+			return;
+		if (GetCurrentTimestamp() >= until)
+			ReThrowError(failure);
+		FreeErrorData(failure);
+		kluster_await_topology(version, RETRY_MILLISECONDS);
+	}
+}
+
 KlusterConnection *
 kluster_reach(KlusterPurpose purpose, uint32 shard)
 {
 	KlusterConnection *connection = cached(purpose, shard);
 
-	if (connection->active)
-		return connection;
-	follow_topology(connection);
-	if (connection->mysql != NULL && !connection->in_reply && is_gone(connection))
-		kluster_drop(connection);
-	kluster_open(connection);
+	if (!connection->begun)
+		kluster_make_ready(connection);
 	return connection;
 }
 

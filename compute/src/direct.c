@@ -13,6 +13,7 @@
 #include "connection.h"
 
 PG_FUNCTION_INFO_V1(kluster_direct_execute);
+PG_FUNCTION_INFO_V1(kluster_direct_define);
 PG_FUNCTION_INFO_V1(kluster_direct_query);
 
 static void
@@ -43,6 +44,14 @@ kluster_direct_execute(PG_FUNCTION_ARGS)
 	kluster_execute(kluster_connection(shard_argument(PG_GETARG_INT64(0)), KLUSTER_WRITE),
 					text_to_cstring(PG_GETARG_TEXT_PP(1)), &affected);
 	PG_RETURN_INT64((int64) affected);
+}
+
+Datum
+kluster_direct_define(PG_FUNCTION_ARGS)
+{
+	require_superuser();
+	kluster_execute(kluster_ddl_connection(shard_argument(PG_GETARG_INT64(0))), text_to_cstring(PG_GETARG_TEXT_PP(1)), NULL);
+	PG_RETURN_VOID();
 }
 
 /* A row as an array of text. */

@@ -11,6 +11,12 @@
 /* The server was told to shut down, or threw the session out. */
 #define SERVER_SAYS_GOODBYE 4031
 
+/* An administrator killed the session. */
+#define SESSION_WAS_KILLED 3169
+
+/* NOWAIT, and the row is locked. */
+#define ROW_IS_LOCKED 3572
+
 /* What a MySQL error means to a client of PostgreSQL. */
 static int
 sqlstate_of(unsigned int code)
@@ -20,19 +26,22 @@ sqlstate_of(unsigned int code)
 		case CR_SERVER_GONE_ERROR:
 		case CR_SERVER_LOST:
 		case SERVER_SAYS_GOODBYE:
+		case SESSION_WAS_KILLED:
 		case ER_SERVER_SHUTDOWN:
 			return ERRCODE_CONNECTION_FAILURE;
 		case CR_CONNECTION_ERROR:
 		case CR_CONN_HOST_ERROR:
 		case CR_UNKNOWN_HOST:
 		case ER_CON_COUNT_ERROR:
-		case ER_ACCESS_DENIED_ERROR:
 			return ERRCODE_SQLCLIENT_UNABLE_TO_ESTABLISH_SQLCONNECTION;
+		case ER_ACCESS_DENIED_ERROR:
+			return ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION;
 		case ER_DUP_ENTRY:
 			return ERRCODE_UNIQUE_VIOLATION;
 		case ER_LOCK_DEADLOCK:
 			return ERRCODE_T_R_DEADLOCK_DETECTED;
 		case ER_LOCK_WAIT_TIMEOUT:
+		case ROW_IS_LOCKED:
 			return ERRCODE_LOCK_NOT_AVAILABLE;
 		case ER_QUERY_INTERRUPTED:
 			return ERRCODE_QUERY_CANCELED;
@@ -60,11 +69,27 @@ sqlstate_of(unsigned int code)
 	}
 }
 
+bool
+kluster_is_connection_failure(unsigned int code)
+{
+	int			state = sqlstate_of(code);
+
+	return ERRCODE_TO_CATEGORY(state) == ERRCODE_CONNECTION_EXCEPTION && code != ER_ACCESS_DENIED_ERROR;
+}
+
+unsigned int
+kluster_error_code(KlusterConnection *connection)
+{
+	unsigned int code = connection->mysql == NULL ? CR_SERVER_LOST : mysql_errno(connection->mysql);
+
+	return code == 0 ? CR_UNKNOWN_ERROR : code;
+}
+
 void
 kluster_raise(KlusterConnection *connection, const char *sql)
 {
-	unsigned int code = mysql_errno(connection->mysql);
-	char	   *text = pstrdup(mysql_error(connection->mysql));
+	unsigned int code = kluster_error_code(connection);
+	const char *text = pstrdup(connection->mysql == NULL ? "the connection was lost" : mysql_error(connection->mysql));
 
 	ereport(ERROR,
 			(errcode(sqlstate_of(code)),

@@ -21,6 +21,15 @@ typedef enum KlusterPurpose
 /* Room for the name of a global transaction: "<comp id>-<timestamp>-<local id>". */
 #define KLUSTER_XID_ROOM 40
 
+/* How far the end of a branch has come. */
+typedef enum KlusterPrepared
+{
+	KLUSTER_NOT_PREPARED,
+	KLUSTER_ENDING,				/* a one-phase commit was sent */
+	KLUSTER_PREPARING,			/* XA PREPARE was sent */
+	KLUSTER_PREPARED
+} KlusterPrepared;
+
 struct KlusterConnection
 {
 	/* Key of the cache: must come first. */
@@ -57,18 +66,26 @@ struct KlusterConnection
 
 	/* The remote transaction (transaction.c). */
 	bool		active;			/* begun, or about to be with the next statement */
+	bool		begun;
 	bool		written;
 	bool		doomed;			/* the server lost it: the whole transaction must roll back */
-	int			depth;			/* savepoints set: nesting level of subtransactions */
+	KlusterPrepared prepared;
+	int			level;			/* nesting level of the subtransaction that made it active */
+	int			depth;			/* 1 + savepoints set */
 	char		xid[KLUSTER_XID_ROOM];
-	StringInfoData preamble;	/* statements to send before the next one */
 };
 
 /* The connection of that purpose, following the topology, open. */
 extern KlusterConnection *kluster_reach(KlusterPurpose purpose, uint32 shard);
 
-/* Connects, if it is not connected. An error when that fails. */
-extern void kluster_open(KlusterConnection *connection);
+/*
+ * Makes sure that the connection leads to the server that the topology names now,
+ * and works. Waits for a failover, kluster.failover_timeout long, then it is an error.
+ */
+extern void kluster_make_ready(KlusterConnection *connection);
+
+/* Drops the connection and makes it anew, to the server that the topology names now: one attempt. */
+extern void kluster_reopen(KlusterConnection *connection);
 
 /* Drops the connection at once; never fails. What the server did not commit or prepare, it rolls back. */
 extern void kluster_drop(KlusterConnection *connection);
@@ -82,6 +99,15 @@ extern void kluster_each_connection(void (*visit) (KlusterConnection *connection
  * (0: no limit). Serves interrupts.
  */
 extern int	kluster_wait(KlusterConnection *connection, int wishes, TimestampTz until);
+
+/*
+ * Sends a statement, and waits until all of it is sent. The text must live until
+ * the answer has come. A failure shows when the answer is received.
+ */
+extern void kluster_send(KlusterConnection *connection, const char *text, TimestampTz until);
+
+/* Receives the whole answer; false: it is a failure, or did not come until then: the connection is dropped then. */
+extern bool kluster_receive(KlusterConnection *connection, TimestampTz until);
 
 /*
  * Like kluster_execute, but reports failure by its return value, and ends at
@@ -101,6 +127,12 @@ extern void kluster_fail(KlusterConnection *connection, const char *sql) pg_attr
 
 /* The same, when the connection was dropped before. */
 extern void kluster_lost(KlusterConnection *connection) pg_attribute_noreturn();
+
+/* The error code of the statement that failed; CR_SERVER_LOST when there is no connection any more. */
+extern unsigned int kluster_error_code(KlusterConnection *connection);
+
+/* Does that code mean that there is no connection (any more)? */
+extern bool kluster_is_connection_failure(unsigned int code);
 
 /* Raises the error that the client library reports. */
 extern void kluster_raise(KlusterConnection *connection, const char *sql) pg_attribute_noreturn();

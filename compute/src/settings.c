@@ -5,6 +5,7 @@
 
 #include "utils/guc.h"
 
+#include "fault.h"
 #include "settings.h"
 
 int			kluster_batch_size = 1000;
@@ -26,5 +27,9 @@ kluster_define_settings(void)
 							"Time that a statement waits for the new primary of its shard.",
 							NULL, &kluster_failover_timeout,
 							20, 0, 3600, PGC_USERSET, GUC_UNIT_S, NULL, NULL, NULL);
+	DefineCustomStringVariable("kluster.fault_point",
+							   "Where the backend dies, for tests.",
+							   NULL, &kluster_fault_point,
+							   "", PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, NULL, NULL, NULL);
 	MarkGUCPrefixReserved("kluster");
 }

@@ -17,6 +17,7 @@
 #include "utils/tuplestore.h"
 
 #include "remote.h"
+#include "transaction.h"
 
 /* Rows that are read when nobody wants them, before the server is told to stop. */
 #define ROWS_TO_SKIP 100
@@ -27,7 +28,10 @@ struct KlusterResult
 	MemoryContext context;		/* of this result alone */
 	MemoryContextCallback forget;
 	ResourceOwner owner;
-	char	   *sql;
+	char	   *sql;			/* the statement */
+	char	   *text;			/* with what was sent before it */
+	bool		first;			/* nothing is lost when it is sent again */
+	TimestampTz since;			/* when it was sent again first; 0: never */
 	int			columns;
 	bool		started;		/* the server answered: columns are known */
 	bool		ended;
@@ -130,34 +134,34 @@ release_rows(KlusterConnection *connection)
 static char *
 with_preamble(KlusterConnection *connection, const char *sql)
 {
-	char	   *whole;
+	StringInfoData text;
 
-	if (connection->preamble.len == 0)
-		return pstrdup(sql);
-	whole = psprintf("%s%s", connection->preamble.data, sql);
-	resetStringInfo(&connection->preamble);
-	return whole;
+	initStringInfo(&text);
+	if (connection->key.purpose == KLUSTER_DATA)
+		kluster_append_preamble(connection, &text);
+	appendStringInfoString(&text, sql);
+	return text.data;
 }
 
-/* Sends a statement, and waits until all of it is sent. `text` must live until the answer has come. */
-static bool
-send_statement(KlusterConnection *connection, const char *text, StepOutcome *outcome, TimestampTz until)
+void
+kluster_send(KlusterConnection *connection, const char *text, TimestampTz until)
 {
-	memset(outcome, 0, sizeof(*outcome));
+	StepOutcome outcome = {0, NULL};
+
 	connection->in_reply = true;
 	connection->in_next = false;
-	connection->waits = mysql_real_query_start(&outcome->failed, connection->mysql, text, strlen(text));
+	connection->waits = mysql_real_query_start(&outcome.failed, connection->mysql, text, strlen(text));
 	connection->sending = (connection->waits & MYSQL_WAIT_WRITE) != 0;
 	while (connection->waits != 0 && connection->sending)
 	{
 		int			happened = kluster_wait(connection, connection->waits, until);
 
 		if (happened == MYSQL_WAIT_TIMEOUT)
-			return false;
-		continue_step(connection, STEP_QUERY, outcome, happened);
+			break;
+		continue_step(connection, STEP_QUERY, &outcome, happened);
 		connection->sending = (connection->waits & MYSQL_WAIT_WRITE) != 0;
 	}
-	return true;
+	connection->query_failed = outcome.failed;
 }
 
 /*
@@ -239,23 +243,43 @@ make_free(KlusterConnection *connection)
 bool
 kluster_try_execute(KlusterConnection *connection, const char *sql, TimestampTz until)
 {
-	StepOutcome outcome;
+	kluster_send(connection, sql, until);
+	return kluster_receive(connection, until);
+}
 
-	return send_statement(connection, sql, &outcome, until) &&
-		finish_step(connection, STEP_QUERY, &outcome, until) &&
+bool
+kluster_receive(KlusterConnection *connection, TimestampTz until)
+{
+	StepOutcome outcome = {connection->query_failed, NULL};
+
+	if (connection->mysql == NULL)
+		return false;
+	if (finish_step(connection, STEP_QUERY, &outcome, until) &&
 		advance_to_rows(connection, &outcome, until) &&
-		skip_reply(connection, until);
+		skip_reply(connection, until))
+		return true;
+	if (connection->waits != 0)
+		kluster_drop(connection);
+	connection->in_reply = false;
+	return false;
 }
 
 void
 kluster_execute(KlusterConnection *connection, const char *sql, uint64 *affected)
 {
+	bool		first = !connection->begun;
+	TimestampTz since = 0;
 	char	   *text;
 
 	make_free(connection);
 	text = with_preamble(connection, sql);
-	if (!kluster_try_execute(connection, text, 0))
-		kluster_fail(connection, sql);
+	while (!kluster_try_execute(connection, text, 0))
+	{
+		if (!first || !kluster_prepare_repetition(connection, &since))
+			kluster_fail(connection, sql);
+		pfree(text);
+		text = with_preamble(connection, sql);
+	}
 	if (affected != NULL)
 		*affected = (uint64) mysql_affected_rows(connection->mysql);
 	pfree(text);
@@ -280,9 +304,10 @@ kluster_query_start(KlusterConnection *connection, const char *sql)
 	MemoryContext context;
 	KlusterResult *result;
 	MemoryContext caller;
-	StepOutcome outcome;
+	bool		first;
 
 	make_free(connection);
+	first = connection->key.purpose == KLUSTER_DATA && !connection->begun;
 	context = AllocSetContextCreate(CurrentMemoryContext, "kluster result", ALLOCSET_SMALL_SIZES);
 	caller = MemoryContextSwitchTo(context);
 	result = palloc0(sizeof(KlusterResult));
@@ -292,11 +317,12 @@ kluster_query_start(KlusterConnection *connection, const char *sql)
 	result->forget.func = forget_result;
 	result->forget.arg = result;
 	MemoryContextRegisterResetCallback(context, &result->forget);
-	result->sql = with_preamble(connection, sql);
+	result->first = first;
+	result->sql = pstrdup(sql);
+	result->text = with_preamble(connection, sql);
 	MemoryContextSwitchTo(caller);
 	connection->stream = result;
-	send_statement(connection, result->sql, &outcome, 0);
-	connection->query_failed = outcome.failed;
+	kluster_send(connection, result->text, 0);
 	return result;
 }
 
@@ -315,20 +341,37 @@ poll_step(KlusterConnection *connection, Step step, StepOutcome *outcome)
 	return true;
 }
 
-/* The answer to the statement has come: notes the columns. */
 static void
+send_again(KlusterResult *result)
+{
+	MemoryContext caller = MemoryContextSwitchTo(result->context);
+
+	result->text = with_preamble(result->connection, result->sql);
+	MemoryContextSwitchTo(caller);
+	result->connection->stream = result;
+	kluster_send(result->connection, result->text, 0);
+}
+
+/* The answer to the statement has come: notes the columns. False: it had to be sent again. */
+static bool
 begin_rows(KlusterResult *result, StepOutcome *outcome)
 {
 	KlusterConnection *connection = result->connection;
 
 	if (!advance_to_rows(connection, outcome, 0))
-		kluster_fail(connection, result->sql);
+	{
+		if (!result->first || !kluster_prepare_repetition(connection, &result->since))
+			kluster_fail(connection, result->sql);
+		send_again(result);
+		return false;
+	}
 	result->started = true;
 	result->columns = connection->rows == NULL ? 0 : (int) mysql_num_fields(connection->rows);
 	if (connection->rows != NULL)
-		return;
+		return true;
 	result->ended = true;
 	connection->stream = NULL;
+	return true;
 }
 
 /* All rows have come. */
@@ -346,14 +389,15 @@ end_rows(KlusterResult *result)
 static bool
 start_reading(KlusterResult *result, bool wait)
 {
-	StepOutcome outcome = {result->connection->query_failed, NULL};
+	while (!result->started)
+	{
+		StepOutcome outcome = {result->connection->query_failed, NULL};
 
-	if (result->started)
-		return true;
-	if (!(wait ? finish_step(result->connection, STEP_QUERY, &outcome, 0) :
-		  poll_step(result->connection, STEP_QUERY, &outcome)))
-		return false;
-	begin_rows(result, &outcome);
+		if (!(wait ? finish_step(result->connection, STEP_QUERY, &outcome, 0) :
+			  poll_step(result->connection, STEP_QUERY, &outcome)))
+			return false;
+		begin_rows(result, &outcome);
+	}
 	return true;
 }
 
