@@ -151,7 +151,7 @@ kluster_get_plan(PlannerInfo *root, RelOptInfo *rel, Oid relation, ForeignPath *
 		.from = info->below != NULL ? info->below : rel,
 		.groups = info->groups,
 		.pathkeys = path->path.pathkeys,
-		.ordered = info->below != NULL ? info->below : rel,
+		.ordered = info->below != NULL && !info->is_grouped ? info->below : rel,
 		.limit = path->fdw_private == NIL ? NULL : linitial(path->fdw_private),
 	};
 	List	   *local = NIL;

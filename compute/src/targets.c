@@ -3,6 +3,8 @@
  */
 #include "postgres.h"
 
+#include <mysqld_error.h>
+
 #include "connection.h"
 #include "options.h"
 #include "targets.h"
@@ -36,8 +38,40 @@ all_shards(int *count)
 	return ids;
 }
 
+/* Raises an error unless all warnings of the last statement are about duplicates. */
+static void
+allow_duplicates_only(KlusterConnection *connection)
+{
+	KlusterResult *warnings;
+	char	  **values;
+	unsigned long *lengths;
+
+	if (mysql_warning_count(kluster_mysql(connection)) == 0)
+		return;
+	warnings = kluster_query(connection, "SHOW WARNINGS");
+	while (kluster_fetch(warnings, &values, &lengths))
+		if (atoi(values[1]) != ER_DUP_ENTRY)
+			ereport(ERROR,
+					(errcode(ERRCODE_FDW_ERROR),
+					 errmsg("a shard cannot store the row as it is: %s", values[2]),
+					 errdetail_internal("MySQL error %s.", values[1])));
+	kluster_close(warnings);
+}
+
 static uint64
-change_everywhere(const char *sql)
+change_one(uint32 shard, const char *sql, bool skips)
+{
+	KlusterConnection *connection = kluster_connection(shard, KLUSTER_WRITE);
+	uint64		affected;
+
+	kluster_execute(connection, sql, &affected);
+	if (skips)
+		allow_duplicates_only(connection);
+	return affected;
+}
+
+static uint64
+change_everywhere(const char *sql, bool skips)
 {
 	uint64		first = 0;
 	int			count;
@@ -45,9 +79,8 @@ change_everywhere(const char *sql)
 
 	for (int i = 0; i < count; i++)
 	{
-		uint64		affected;
+		uint64		affected = change_one(ids[i], sql, skips);
 
-		kluster_execute(kluster_connection(ids[i], KLUSTER_WRITE), sql, &affected);
 		if (i == 0)
 			first = affected;
 		else if (affected != first)
@@ -61,12 +94,9 @@ change_everywhere(const char *sql)
 }
 
 uint64
-kluster_change(uint32 shard, const char *sql)
+kluster_change(uint32 shard, const char *sql, bool skips)
 {
-	uint64		affected;
-
 	if (shard == KLUSTER_ALL_SHARDS)
-		return change_everywhere(sql);
-	kluster_execute(kluster_connection(shard, KLUSTER_WRITE), sql, &affected);
-	return affected;
+		return change_everywhere(sql, skips);
+	return change_one(shard, sql, skips);
 }

@@ -12,7 +12,12 @@
  */
 extern uint32 kluster_reading_shard(uint32 shard);
 
-/* Executes a statement that changes data, on all shards of a mirrored table. The rows that it affected on one. */
-extern uint64 kluster_change(uint32 shard, const char *sql);
+/*
+ * Executes a statement that changes data, on all shards of a mirrored table.
+ * The number of rows that it affected (on one shard). `skips`: it is an INSERT
+ * IGNORE, which may leave out duplicates; it would hide other errors as well,
+ * so that warnings about anything else are errors.
+ */
+extern uint64 kluster_change(uint32 shard, const char *sql, bool skips);
 
 #endif
