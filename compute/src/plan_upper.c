@@ -151,9 +151,12 @@ limited(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output)
 	return info;
 }
 
+/* Upper relations know their rows by their paths only. */
 static double
-limited_rows(double rows, FinalPathExtraData *extra)
+limited_rows(RelOptInfo *input, FinalPathExtraData *extra)
 {
+	double		rows = input->pathlist == NIL ? input->rows : ((Path *) linitial(input->pathlist))->rows;
+
 	return extra->count_est > 0 ? Min(rows, (double) extra->count_est) : rows;
 }
 
@@ -182,9 +185,9 @@ add_final_paths(PlannerInfo *root, RelOptInfo *input, RelOptInfo *output, FinalP
 	limit->offset = parse->limitOffset;
 	output->fdw_private = info;
 	path = create_foreign_upper_path(root, output, root->upper_targets[UPPERREL_FINAL],
-									 limited_rows(input->rows, extra), 0, 0, pathkeys, NULL, list_make1(limit));
-	kluster_cost(&path->path, pathkeys == NIL ? limited_rows(input->rows, extra) : info->scanned,
-				 limited_rows(input->rows, extra));
+									 limited_rows(input, extra), 0, 0, pathkeys, NULL, list_make1(limit));
+	kluster_cost(&path->path, pathkeys == NIL ? limited_rows(input, extra) : info->scanned,
+				 limited_rows(input, extra));
 	add_path(output, (Path *) path);
 }
 
