@@ -13,6 +13,7 @@ import { PendingRemovals } from './pending-removals.ts';
 import { Ports } from './ports.ts';
 import { Shards } from './shards.ts';
 import { StorageNodes } from './storage-nodes.ts';
+import { Topologies } from './topology.ts';
 import { TopologyLog } from './topology-log.ts';
 
 /**
@@ -37,6 +38,7 @@ export class Catalog {
   readonly failovers = new Failovers();
   readonly topologyLog = new TopologyLog();
   readonly credentials: Credentials;
+  readonly topologies: Topologies;
 
   /** `key`: the secret of the installation that passwords in the catalog are sealed with. */
   constructor(database: MetadataDatabase, key: string) {
@@ -44,5 +46,6 @@ export class Catalog {
     this.clusterLogs = new ClusterLogs(database);
     this.clusters = new Clusters(database, { logs: this.clusterLogs, ports: this.ports });
     this.credentials = new Credentials(database, key);
+    this.topologies = new Topologies(this.credentials);
   }
 }

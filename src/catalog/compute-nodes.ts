@@ -13,6 +13,7 @@ import { oneOf } from './columns.ts';
 import type { Credential } from './credentials.ts';
 import { firstRow, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
 import { nodeStatuses } from './storage-nodes.ts';
+import { topologyChanged } from './topology-changed.ts';
 
 export interface NewComputeNode extends HostPort {
   readonly clusterId: ClusterId;
@@ -83,6 +84,7 @@ export class ComputeNodes {
        VALUES (?, 'postgres', ?, ?, ?)`,
       [node.instanceId, node.machineId, node.memoryMb, id],
     );
+    await topologyChanged(sql, node.clusterId);
     const { clusterId: cluster, machineId: machine, instanceId: instance, hostaddr, port, status } = node;
     return { id, name, clusterId: cluster, machineId: machine, instanceId: instance, hostaddr, port, status };
   }
@@ -125,7 +127,10 @@ export class ComputeNodes {
 
   /** Nothing happens when there is no such node (any more). */
   async remove(sql: Sql, id: ComputeNodeId): Promise<void> {
+    const node = await this.find(sql, id);
+    if (node === undefined) return;
     await sql.execute('DELETE FROM comp_nodes WHERE id = ?', [id]);
+    await topologyChanged(sql, node.clusterId);
   }
 }
 

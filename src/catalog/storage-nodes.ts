@@ -16,6 +16,7 @@ import { oneOf } from './columns.ts';
 import type { Credential } from './credentials.ts';
 import { mapReplicas } from './node-map.ts';
 import { firstRow, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
+import { topologyChanged } from './topology-changed.ts';
 
 export const nodeStatuses = [
   'creating',
@@ -102,6 +103,7 @@ export class StorageNodes {
     );
     await countNodes(sql, node.shardId);
     await mapReplicas(sql, node.shardId);
+    await topologyChanged(sql, node.clusterId);
     return storageNodeId(insertId);
   }
 
@@ -155,10 +157,13 @@ export class StorageNodes {
    * new primary. @throws KlusterError metadata when the node is not one of the shard
    */
   async setPrimary(sql: Sql, shard: ShardId, id: StorageNodeId, uuid?: string): Promise<void> {
-    const ids = await sql.rows('SELECT id FROM shard_nodes WHERE shard_id = ? FOR UPDATE', [shard], (row) =>
-      numberOf(row, 'id'),
+    const nodes = await sql.rows(
+      'SELECT id, db_cluster_id FROM shard_nodes WHERE shard_id = ? FOR UPDATE',
+      [shard],
+      (row) => ({ id: numberOf(row, 'id'), cluster: clusterId(numberOf(row, 'db_cluster_id')) }),
     );
-    if (!ids.includes(id)) {
+    const primary = nodes.find((node) => node.id === id);
+    if (primary === undefined) {
       throw new KlusterError(
         'metadata',
         `storage node ${String(id)} is not a node of shard ${String(shard)}`,
@@ -169,6 +174,7 @@ export class StorageNodes {
       [id, shard],
     );
     await mapReplicas(sql, shard, uuid);
+    await topologyChanged(sql, primary.cluster);
   }
 
   /** Nothing happens when there is no such node (any more). */
@@ -181,6 +187,7 @@ export class StorageNodes {
     ]);
     await sql.execute('DELETE FROM shard_nodes WHERE id = ?', [id]);
     await countNodes(sql, node.shardId);
+    await topologyChanged(sql, node.clusterId);
   }
 }
 

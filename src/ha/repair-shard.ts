@@ -19,7 +19,7 @@ import type { Credential } from '../catalog/credentials.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
 import type { ManagementAccount } from './observe-node.ts';
-import { reroute } from './routes.ts';
+import { pushTopology } from './push-topology.ts';
 
 export interface RepairContext {
   readonly shard: Shard;
@@ -40,7 +40,7 @@ export async function repairShard(
   action: ShardAction,
   signal: AbortSignal,
 ): Promise<void> {
-  if (action.kind === 'reroute') return reroute(context, action, signal);
+  if (action.kind === 'reroute') return pushTopology(context.catalog, action.comp.id, signal);
   const { hostaddr, port } = action.node;
   const address = { hostaddr, port, ...context.account, statementTimeoutMs: joinTimeoutMs };
   switch (action.kind) {

@@ -2,8 +2,7 @@ import type { Credential } from '../catalog/credentials.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import type { ComputeNode, Shard } from '../core/model.ts';
 import { withPostgres } from '../engines/postgres/connection.ts';
-import { defineStorageServer, readStorageRoute } from '../engines/postgres/storage-servers.ts';
-import type { ShardAction } from './diagnosis.ts';
+import { readStorageRoute } from '../engines/postgres/shards.ts';
 import type { RouteObservation } from './shard-observation.ts';
 
 /** What the compute nodes of a cluster are reached with. */
@@ -41,22 +40,4 @@ export async function observeRoutes(
     }),
   );
   return routes.flat();
-}
-
-/** Sessions of the compute node notice the new address before their next statement (mysql_fdw drops the connection). */
-export async function reroute(
-  { shard, accounts }: RouteContext,
-  { comp, primary }: Extract<ShardAction, { kind: 'reroute' }>,
-  signal: AbortSignal,
-): Promise<void> {
-  const superuser = accounts.get('compute_superuser');
-  const compute = accounts.get('compute');
-  const application = accounts.get('application');
-  if (superuser === undefined || compute === undefined || application === undefined) {
-    throw new KlusterError('metadata', `cluster ${String(shard.clusterId)} lacks an account in the catalog`);
-  }
-  const { hostaddr, port } = comp;
-  await withPostgres({ hostaddr, port, ...superuser }, signal, (session) =>
-    defineStorageServer(session, { name: shard.name, primary, account: compute }, application.user),
-  );
 }

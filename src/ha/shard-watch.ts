@@ -6,6 +6,8 @@ import { withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { ShardId } from '../core/ids.ts';
 import type { HostPort, Shard } from '../core/model.ts';
+import { KeyedMutex } from '../jobs/keyed-mutex.ts';
+import type { ShardGate } from '../jobs/services.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observeNode } from './observe-node.ts';
@@ -49,10 +51,11 @@ interface Watched {
  * Keeps every shard in its roles: observe, diagnose, at most one action, again. A shard is looked at when something is
  * suspected (an agent reported a change, the manager has just started), while it is not healthy, and every 30 s.
  */
-export class ShardWatch {
+export class ShardWatch implements ShardGate {
   readonly #options: ShardWatchOptions;
   readonly #abort = new AbortController();
   readonly #shards = new Map<ShardId, Watched>();
+  readonly #turns = new KeyedMutex();
   #refreshAt = 0;
   #loop: Promise<void> | null = null;
 
@@ -76,6 +79,15 @@ export class ShardWatch {
     this.#refreshAt = 0;
     for (const watched of this.#shards.values()) {
       if (watched.addresses.some((address) => sameAddress(address, at))) watched.suspected = true;
+    }
+  }
+
+  async alone<T>(shard: ShardId, work: () => Promise<T>): Promise<T> {
+    try {
+      return await this.#turns.run(String(shard), work);
+    } finally {
+      const watched = this.#shards.get(shard);
+      if (watched !== undefined) watched.suspected = true;
     }
   }
 
@@ -145,8 +157,8 @@ export class ShardWatch {
     const { logger } = this.#options;
     const { shard } = watched;
     try {
-      const diagnosis = await withDeadline(checkDeadlineMs, signal, (bounded) =>
-        this.#observeAndRepair(watched, bounded),
+      const diagnosis = await this.#turns.run(String(shard.id), () =>
+        withDeadline(checkDeadlineMs, signal, (bounded) => this.#observeAndRepair(watched, bounded)),
       );
       if (diagnosis.state !== watched.diagnosis?.state) {
         logger.info({ shard: shard.name, cluster: shard.clusterId, ...diagnosis }, diagnosis.reason);

@@ -5,8 +5,6 @@ import { createMetadataDatabase, migrate } from '../catalog/migrate.ts';
 import { AgentClients } from '../client/agent.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { colonAddress, type HostPort } from '../core/model.ts';
-import { AgentWatch } from '../ha/agent-watch.ts';
-import { ShardWatch } from '../ha/shard-watch.ts';
 import { checkAccess } from '../http/access.ts';
 import { createServer } from '../http/server.ts';
 import { JobEngine } from '../jobs/engine.ts';
@@ -21,6 +19,7 @@ import { openMetadataServer, type MetadataServer } from './metadata-server.ts';
 import { recordThisProcess } from './process-file.ts';
 import { Resources } from './resources.ts';
 import { catalogKey, installationSecret } from './secrets.ts';
+import { makeWatches } from './watches.ts';
 
 export interface ManagerOptions {
   /** Directory of the installation (`home.ts`). */
@@ -101,14 +100,20 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     process.kill(process.pid, 'SIGTERM');
   };
   const agents = new AgentClients({ secret, epoch: () => database.epoch ?? 0 });
-  const shardWatch = new ShardWatch({ catalog, logger, onLostOffice: loseOffice });
-  const agentWatch = new AgentWatch({
+  const { shardWatch, computeWatch, agentWatch } = makeWatches({
     catalog,
     agents,
     logger,
-    onSuspicion: (instance) => shardWatch.suspect(instance),
+    onLostOffice: loseOffice,
   });
-  const services: Services = { catalog, agents, logger, installationSecret: secret, liveness: agentWatch };
+  const services: Services = {
+    catalog,
+    agents,
+    logger,
+    installationSecret: secret,
+    liveness: agentWatch,
+    shards: shardWatch,
+  };
   const engine = new JobEngine<Services>({
     database,
     services,
@@ -119,10 +124,14 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
       loseOffice(new KlusterError('stale_epoch', 'the job engine found a younger term of office'));
     },
   });
-  agentWatch.start();
-  resources.add('agent watch', () => agentWatch.stop());
-  shardWatch.start();
-  resources.add('shard watch', () => shardWatch.stop());
+  for (const [name, watch] of [
+    ['agent watch', agentWatch],
+    ['shard watch', shardWatch],
+    ['compute watch', computeWatch],
+  ] as const) {
+    watch.start();
+    resources.add(name, () => watch.stop());
+  }
   await engine.start();
   resources.add('jobs', () => engine.stop());
 

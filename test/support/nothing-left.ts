@@ -31,6 +31,8 @@ const emptyTables = [
   'cluster_shard_topology',
   'rbr_consfailover',
   'kluster_instances',
+  'kluster_topology',
+  'kluster_topology_applied',
   'kluster_ports',
   'kluster_credentials',
   'kluster_pending_removals',

@@ -4,7 +4,7 @@ import { clusterOrder, type ClusterOrder } from './context.ts';
 import type { CreateClusterParas } from './parameters.ts';
 import type { CreateClusterPrepared } from './prepared.ts';
 import { activate } from './steps/activate.ts';
-import { connectComputeNode } from './steps/connect-compute-node.ts';
+import { connect } from './steps/connect-compute-node.ts';
 import { recordNodes } from './steps/record-nodes.ts';
 import { register } from './steps/register.ts';
 import { proveShard, replicateShard } from './steps/replicate-shard.ts';
@@ -34,7 +34,7 @@ export function createClusterPlan(
     parallel(
       'connect',
       'connect compute nodes with the shards',
-      prepared.comps.map((place, index) => connectComputeNode(order, place, index + 1)),
+      prepared.comps.map((place, index) => connect(place, index + 1)),
     ),
     activate(order),
   ]);

@@ -1,0 +1,102 @@
+import { GtidSet } from '../core/gtid-set.ts';
+import { colonAddress, type StorageNode } from '../core/model.ts';
+import type { Diagnosis } from './diagnosis.ts';
+import {
+  addresses,
+  answered,
+  healthy,
+  staleRoute,
+  unreachableNode,
+  type Answered,
+} from './shared-diagnoses.ts';
+import { sameAddress, type NodeAnswer, type ShardObservation } from './shard-observation.ts';
+
+/** mgr: the group itself elects its primary; the manager follows it and brings members back. */
+export function diagnoseGroup(shard: ShardObservation): Diagnosis {
+  const present = answered(shard.nodes);
+  const online = present.filter(({ answer }) => answer.groupState === 'ONLINE');
+  if (online.length === 0) return groupWithoutMembers(shard, present);
+  const recorded = online.find(({ node }) => node.memberState === 'source');
+  return (
+    movedPrimary(online) ??
+    (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
+    memberDown(present, online) ??
+    unreachableNode(shard) ??
+    healthy
+  );
+}
+
+function groupWithoutMembers(shard: ShardObservation, present: readonly Answered[]): Diagnosis {
+  const silent = shard.nodes.filter(({ answer }) => answer === null);
+  if (silent.length > 0) {
+    return {
+      state: 'group_unknown',
+      reason: `no member of the group is online, but ${addresses(silent)} did not answer and may run it`,
+      action: null,
+    };
+  }
+  const joining = present.filter(({ answer }) => answer.groupState === 'RECOVERING');
+  if (joining.length > 0) {
+    return { state: 'member_down', reason: `${addresses(joining)} is joining the group`, action: null };
+  }
+  const best = mostAdvanced(present);
+  if (best === null) {
+    return {
+      state: 'group_unknown',
+      reason: `no member has all transactions of the others (${addresses(present)}): an operator must choose`,
+      action: null,
+    };
+  }
+  return {
+    state: 'group_down',
+    reason: `no member of the group runs; ${colonAddress(best)} has every transaction: founding the group again there`,
+    action: { kind: 'bootstrap_group', node: best },
+  };
+}
+
+/** The node whose transactions include those of all others; the recorded primary when several do. */
+function mostAdvanced(present: readonly Answered[]): StorageNode | null {
+  const sets = present.map(({ node, answer }) => ({ node, gtids: GtidSet.parse(answer.gtids) }));
+  const candidates = sets.filter(({ gtids }) => sets.every((other) => gtids.contains(other.gtids)));
+  const recorded = candidates.find(({ node }) => node.memberState === 'source');
+  return (recorded ?? candidates[0])?.node ?? null;
+}
+
+/** A member cut off from the majority goes on calling itself primary for some seconds. */
+function seesMajority({ group }: NodeAnswer): boolean {
+  return group.filter((member) => member.state === 'ONLINE').length * 2 > group.length;
+}
+
+function movedPrimary(online: readonly Answered[]): Diagnosis | null {
+  const primary = online.find(
+    ({ node, answer }) =>
+      seesMajority(answer) && answer.group.some((member) => member.primary && sameAddress(member, node)),
+  );
+  if (primary === undefined || primary.node.memberState === 'source') return null;
+  return {
+    state: 'primary_moved',
+    reason: `the group has made ${colonAddress(primary.node)} its primary: recording it`,
+    action: { kind: 'record_primary', node: primary.node },
+  };
+}
+
+/**
+ * A member that was killed is back before the group has expelled its former self (5 s); joining then would hang until
+ * that, and hold up the recording of the new primary.
+ */
+function memberDown(present: readonly Answered[], online: readonly Answered[]): Diagnosis | null {
+  const down = present.find(({ answer }) => answer.groupState === 'OFFLINE' || answer.groupState === 'ERROR');
+  if (down === undefined) return null;
+  if (online.some(({ answer }) => answer.group.some((member) => sameAddress(member, down.node)))) {
+    return {
+      state: 'member_down',
+      reason: `${colonAddress(down.node)} is ${down.answer.groupState}, but its group has not expelled it yet`,
+      action: null,
+    };
+  }
+  return {
+    state: 'member_down',
+    reason: `${colonAddress(down.node)} is ${down.answer.groupState} in its group: joining it again`,
+    action: { kind: 'join_group', node: down.node },
+  };
+}

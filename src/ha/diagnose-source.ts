@@ -1,0 +1,60 @@
+import { colonAddress, type StorageNode } from '../core/model.ts';
+import { replicaFault } from './diagnose-replica.ts';
+import type { Diagnosis } from './diagnosis.ts';
+import { answered, healthy, staleRoute, unreachableNode } from './shared-diagnoses.ts';
+import type { NodeObservation, ShardObservation } from './shard-observation.ts';
+import { silentPrimary } from './silent-primary.ts';
+
+/** no_rep and rbr: the catalog says who the primary is. */
+export function diagnoseSource(shard: ShardObservation): Diagnosis {
+  const primary = shard.nodes.find(({ node }) => node.memberState === 'source');
+  if (primary === undefined) {
+    return {
+      state: 'primary_unreachable',
+      reason: `${shard.name} has no recorded primary`,
+      action: null,
+    };
+  }
+  return (
+    secondWriter(shard, primary.node) ??
+    primaryFault(shard, primary) ??
+    staleRoute(shard, primary.node) ??
+    replicaFault(shard, primary) ??
+    unreachableNode(shard) ??
+    healthy
+  );
+}
+
+function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis | null {
+  const writer = answered(shard.nodes).find(
+    ({ node, answer }) => node.id !== primary.id && !answer.superReadOnly,
+  );
+  if (writer === undefined) return null;
+  return {
+    state: 'second_writer',
+    reason: `${colonAddress(writer.node)} accepts writes, but the primary is ${colonAddress(primary)}: closing it`,
+    action: { kind: 'close', node: writer.node },
+  };
+}
+
+function primaryFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
+  const { fullsyncLevel } = shard;
+  const at = colonAddress(primary.node);
+  if (primary.answer === null) return silentPrimary(shard, primary);
+  const { superReadOnly, acknowledgements } = primary.answer;
+  if (superReadOnly) {
+    return {
+      state: 'primary_closed',
+      reason: `the primary ${at} is read-only, as after a restart: opening it`,
+      action: { kind: 'open', node: primary.node },
+    };
+  }
+  if (acknowledgements < fullsyncLevel) {
+    return {
+      state: 'primary_closed',
+      reason: `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(fullsyncLevel)}: setting it`,
+      action: { kind: 'open', node: primary.node },
+    };
+  }
+  return null;
+}

@@ -1,0 +1,22 @@
+import type { Catalog } from '../catalog/catalog.ts';
+import type { ComputeNodeId } from '../core/ids.ts';
+import { withPostgres } from '../engines/postgres/connection.ts';
+import { applyTopology } from '../engines/postgres/topology.ts';
+
+/** A compute node that does not take connections is told later; the jobs and the failover that push do not wait for it. */
+const connectTimeoutMs = 2000;
+const statementTimeoutMs = 10_000;
+
+/**
+ * Tells one compute node everything that it must know of its cluster at this moment, and notes that it knows. May be
+ * repeated and done by several at once: an older topology never replaces a newer one.
+ */
+export async function pushTopology(catalog: Catalog, id: ComputeNodeId, signal: AbortSignal): Promise<void> {
+  const { database, topologies } = catalog;
+  const { topology, at, superuser } = await database.read((sql) => topologies.wanted(sql, id), signal);
+  const address = { ...at, ...superuser, connectTimeoutMs, statementTimeoutMs };
+  const outcome = await withPostgres(address, signal, (session) => applyTopology(session, topology));
+  if (outcome === 'applied') {
+    await database.write((sql) => topologies.recordApplied(sql, id, topology.generation), signal);
+  }
+}

@@ -1,0 +1,32 @@
+import type { Logger } from 'pino';
+import type { Catalog } from '../catalog/catalog.ts';
+import type { AgentClients } from '../client/agent.ts';
+import type { KlusterError } from '../core/errors/kluster-error.ts';
+import { AgentWatch } from '../ha/agent-watch.ts';
+import { ComputeWatch } from '../ha/compute-watch.ts';
+import { ShardWatch } from '../ha/shard-watch.ts';
+
+export interface Watches {
+  readonly shardWatch: ShardWatch;
+  readonly computeWatch: ComputeWatch;
+  readonly agentWatch: AgentWatch;
+}
+
+/** The loops of this manager, not started yet. What an agent reports makes the others look at once. */
+export function makeWatches(options: {
+  readonly catalog: Catalog;
+  readonly agents: AgentClients;
+  readonly logger: Logger;
+  onLostOffice(error: KlusterError): void;
+}): Watches {
+  const shardWatch = new ShardWatch(options);
+  const computeWatch = new ComputeWatch(options);
+  const agentWatch = new AgentWatch({
+    ...options,
+    onSuspicion: (instance) => {
+      shardWatch.suspect(instance);
+      computeWatch.suspect(instance);
+    },
+  });
+  return { shardWatch, computeWatch, agentWatch };
+}
