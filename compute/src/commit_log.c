@@ -50,6 +50,7 @@ insert_decision(KlusterConnection *connection, const KlusterGlobalTransaction *t
 					 transaction->comp_id, kluster_transaction_number(transaction), command);
 	kluster_append_literal(&sql, shards, strlen(shards));
 	appendStringInfoChar(&sql, ')');
+	kluster_settle(connection, until);
 	if (!kluster_try_execute(connection, sql.data, until))
 		code = kluster_error_code(connection);
 	pfree(sql.data);
