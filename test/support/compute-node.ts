@@ -23,6 +23,13 @@ export interface ComputeNode {
   session(database?: string): Promise<Client>;
 }
 
+const ofThisFile: (() => Promise<void>)[] = [];
+
+// Registered when a test file imports this module, hence before its own hooks: it runs after them.
+afterAll(async () => {
+  for (const cleanup of ofThisFile.splice(0).toReversed()) await cleanup();
+});
+
 /** The extension has to be in that PostgreSQL: `npm run setup` puts it there; a developer names a private copy. */
 async function postgresWithExtension() {
   const directory = process.env['KLUSTER_TEST_POSTGRES'];
@@ -32,8 +39,8 @@ async function postgresWithExtension() {
 async function addAccount({ hostaddr, port, options }: MetadataServer): Promise<void> {
   const { user, password } = options('mysql');
   await withMysql({ hostaddr, port, user, password }, AbortSignal.timeout(30_000), async (session) => {
-    await session.query('CREATE USER ?@? IDENTIFIED BY ?', [account.user, '%', account.password]);
-    await session.query('GRANT ALL ON *.* TO ?@?', [account.user, '%']);
+    await session.rows('CREATE USER ?@? IDENTIFIED BY ?', [account.user, '%', account.password]);
+    await session.rows('GRANT ALL ON *.* TO ?@?', [account.user, '%']);
   });
 }
 
@@ -46,18 +53,18 @@ async function makeLogs(metadata: MetadataServer): Promise<string> {
 }
 
 function sessionsOf({ hostaddr, port, user, password }: SqlAddress) {
-  const ofThisFile: Client[] = [];
+  const open: Client[] = [];
   const session = async (database = 'postgres'): Promise<Client> => {
     const client = new Client({ host: hostaddr, port, user, password, database });
     // A server that a test kills breaks its sessions; that is no failure of the test.
     client.on('error', () => undefined);
     await client.connect();
-    if (TestRunner.getCurrentTest() === undefined) ofThisFile.push(client);
+    if (TestRunner.getCurrentTest() === undefined) open.push(client);
     else onTestFinished(() => client.end().catch(() => undefined));
     return client;
   };
   const close = async (): Promise<void> => {
-    await Promise.all(ofThisFile.map((client) => client.end().catch(() => undefined)));
+    await Promise.all(open.map((client) => client.end().catch(() => undefined)));
   };
   return { session, close };
 }
@@ -85,10 +92,10 @@ function topologyOf(
   };
 }
 
-async function startEngines(port: number, cleanups: (() => Promise<void>)[]) {
+async function startEngines(port: number) {
   const owned = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
     const started = await starting;
-    cleanups.push(() => started.stop());
+    ofThisFile.push(() => started.stop());
     return started;
   };
   const metadata = await owned(startMetadataServer());
@@ -102,11 +109,7 @@ async function startEngines(port: number, cleanups: (() => Promise<void>)[]) {
 
 /** For all tests of one file; `port` is PostgreSQL's on 127.0.0.1. Everything ends after the tests of the file. */
 export async function startComputeNode(port: number): Promise<ComputeNode> {
-  const cleanups: (() => Promise<void>)[] = [];
-  afterAll(async () => {
-    for (const cleanup of cleanups.toReversed()) await cleanup();
-  });
-  const { metadata, shards, postgres } = await startEngines(port, cleanups);
+  const { metadata, shards, postgres } = await startEngines(port);
   await Promise.all([metadata, ...shards].map(addAccount));
   const topology = topologyOf(metadata, await makeLogs(metadata), shards, port);
   const { address } = postgres;
@@ -119,6 +122,6 @@ export async function startComputeNode(port: number): Promise<ComputeNode> {
   }
   await withPostgres(address, AbortSignal.timeout(30_000), (session) => applyTopology(session, topology));
   const { session, close } = sessionsOf(address);
-  cleanups.push(close);
+  ofThisFile.push(close);
   return { address, topology, shards, postgres, session };
 }
