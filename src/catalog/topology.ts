@@ -12,8 +12,6 @@ export interface WantedTopology {
   readonly topology: ComputeTopology & { readonly cluster_id: ClusterId };
   readonly at: HostPort;
   readonly superuser: Credential;
-  /** The role that applications use. */
-  readonly applicationRole: string;
 }
 
 /** How far a compute node has come. */
@@ -91,7 +89,6 @@ export class Topologies {
       },
       at: { hostaddr: textOf(comp, 'hostaddr'), port: numberOf(comp, 'port') },
       superuser: account('compute_superuser'),
-      applicationRole: account('application').user,
     };
   }
 

@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shutDownInstances } from '../../../src/agent/shut-down.ts';
 import type { HostPort, StorageNode } from '../../../src/core/model.ts';
-import { readStorageRoute } from '../../../src/engines/postgres/storage-servers.ts';
+import { readStorageRoute } from '../../../src/engines/postgres/shards.ts';
 import { textOf } from '../../../src/engines/sql.ts';
 import {
   CatalogProbe,

@@ -5,7 +5,6 @@ import { clusterScope } from '../../../src/catalog/credentials.ts';
 import { clusterId } from '../../../src/core/ids.ts';
 import type { ClusterJson } from '../../../src/core/rest-types.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
-import { withPostgres } from '../../../src/engines/postgres/connection.ts';
 import { askDoctor, expectHealthy } from '../../support/healthy.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { onMetadata } from '../../support/nothing-left.ts';
@@ -98,21 +97,6 @@ describe('the doctor of a cluster that works', () => {
       'COMMIT',
       "SET SESSION gtid_next = 'AUTOMATIC'",
     ]);
-  });
-
-  it('finds a foreign server for a shard that does not exist', async () => {
-    const [comp] = cluster.comps;
-    if (comp === undefined) throw new Error('no compute node');
-    const scope = clusterScope(clusterId(cluster.cluster_id));
-    const account = await installation.account(scope, 'compute_superuser');
-    const address = { hostaddr: comp.hostaddr, port: comp.port, ...account };
-    await withPostgres(address, signal(), (session) =>
-      session.query(
-        "CREATE SERVER shard_9 FOREIGN DATA WRAPPER mysql_fdw OPTIONS (host '127.0.31.9', port '1')",
-      ),
-    );
-    expect(await found()).toEqual(['route_unknown']);
-    await withPostgres(address, signal(), (session) => session.query('DROP SERVER shard_9'));
   });
 
   it('finds ports, rows and tables of clusters that do not exist', async () => {
