@@ -23,10 +23,10 @@ export const missions: readonly AnyMission<Services>[] = [
   setMachine,
   createCluster,
   deleteCluster,
-  controlInstance,
+  manualSwitch,
   rebuildNode,
   updateInstanceCgroup,
-  manualSwitch,
+  controlInstance,
 ];
 
 export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];
