@@ -36,11 +36,11 @@ async function postgresWithExtension() {
   return findPostgres(directory === undefined ? {} : { directory });
 }
 
-async function addAccount({ hostaddr, port, options }: MetadataServer): Promise<void> {
-  const { user, password } = options('mysql');
+async function addAccount(server: MetadataServer): Promise<void> {
+  const { hostaddr, port, user, password } = server.options('mysql');
   await withMysql({ hostaddr, port, user, password }, AbortSignal.timeout(30_000), async (session) => {
-    await session.rows('CREATE USER ?@? IDENTIFIED BY ?', [account.user, '%', account.password]);
-    await session.rows('GRANT ALL ON *.* TO ?@?', [account.user, '%']);
+    await session.query(`CREATE USER '${account.user}'@'%' IDENTIFIED BY '${account.password}'`);
+    await session.query(`GRANT ALL ON *.* TO '${account.user}'@'%'`);
   });
 }
 
@@ -102,7 +102,10 @@ async function startEngines(port: number) {
   const shards = [await owned(startMetadataServer()), await owned(startMetadataServer())];
   const installation = await postgresWithExtension();
   const postgres = await owned(
-    startPostgresServer('127.0.0.1', port, { installation, parameters: ['shared_preload_libraries=kluster'] }),
+    startPostgresServer('127.0.0.1', port, {
+      installation,
+      parameters: ['shared_preload_libraries=kluster'],
+    }),
   );
   return { metadata, shards, postgres };
 }
