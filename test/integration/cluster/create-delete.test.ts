@@ -3,6 +3,7 @@ import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { isJsonObject } from '../../../src/core/json.ts';
 import type { JobJson } from '../../../src/core/rest-types.ts';
+import { readShardIdentity } from '../../../src/engines/postgres/shards.ts';
 import { numberOf, textOf } from '../../../src/engines/sql.ts';
 import { CatalogProbe, type ProbedCluster } from '../../support/catalog-probe.ts';
 import { TestInstallation } from '../../support/installation.ts';
