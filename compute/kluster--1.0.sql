@@ -69,3 +69,10 @@ COMMENT ON FUNCTION kluster.query_on_shard(bigint, text) IS
 	'The rows of a MySQL SELECT on a shard, in this transaction. For superusers.';
 
 -- ddl
+
+-- Which entries of the log of definitions this database ('database'), and this compute node ('node', in database postgres), has.
+CREATE TABLE kluster.ddl_progress (
+	scope text PRIMARY KEY,
+	op_id bigint NOT NULL
+);
+REVOKE ALL ON kluster.ddl_progress FROM PUBLIC;

@@ -6,6 +6,13 @@
 #include "fmgr.h"
 #include "miscadmin.h"
 
+#include "ddl_hook.h"
+#include "ddl_replay.h"
+#include "ddl_settings.h"
+#include "ddl_shared.h"
+#include "ddl_track.h"
+#include "ddl_work.h"
+#include "sequence.h"
 #include "settings.h"
 #include "topology.h"
 #include "transaction.h"
@@ -22,6 +29,15 @@ _PG_init(void)
 				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
 				 errmsg("kluster must be loaded by shared_preload_libraries")));
 	kluster_define_settings();
+	kluster_define_ddl_settings();
 	kluster_topology_init();
+	kluster_work_init_last();
 	kluster_transaction_init();
+	kluster_work_init_first();
+	kluster_ddl_shared_init();
+	kluster_ddl_hook_init();
+	kluster_track_init();
+	kluster_replay_init();
+	kluster_admission_init();
+	kluster_sequence_init();
 }

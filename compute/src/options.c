@@ -3,6 +3,7 @@
  */
 #include "postgres.h"
 
+#include "access/genam.h"
 #include "access/relation.h"
 #include "access/reloptions.h"
 #include "catalog/pg_attribute.h"
@@ -17,6 +18,7 @@
 #include "utils/syscache.h"
 
 #include "options.h"
+#include "table_shape.h"
 
 PG_FUNCTION_INFO_V1(kluster_fdw_validator);
 
@@ -31,6 +33,7 @@ static const Option options[] = {
 	{"remote_database", ForeignTableRelationId},
 	{"remote_table", ForeignTableRelationId},
 	{"row_column", ForeignTableRelationId},
+	{"managed", ForeignTableRelationId},
 	{"remote_column", AttributeRelationId},
 	{"key", AttributeRelationId},
 };
@@ -78,7 +81,7 @@ check_value(DefElem *element)
 				(errcode(ERRCODE_FDW_INVALID_ATTRIBUTE_VALUE),
 				 errmsg("invalid value of option shard: \"%s\"", value),
 				 errhint("It is the id of a shard, or 'all'.")));
-	if (strcmp(element->defname, "key") == 0)
+	if (strcmp(element->defname, "key") == 0 || strcmp(element->defname, "managed") == 0)
 		(void) defGetBoolean(element);
 	else if (*value == '\0')
 		ereport(ERROR,
@@ -116,6 +119,33 @@ option_text(List *from, const char *name)
 	return NULL;
 }
 
+/* The columns of the primary key that the catalogs know; NULL when there is none. */
+static Bitmapset *
+primary_key_columns(Relation relation)
+{
+	Oid			primary = RelationGetPrimaryKeyIndex(relation);
+	Bitmapset  *columns = NULL;
+	Relation	index;
+
+	if (!OidIsValid(primary))
+		return NULL;
+	index = index_open(primary, AccessShareLock);
+	for (int i = 0; i < index->rd_index->indnkeyatts; i++)
+		columns = bms_add_member(columns, index->rd_index->indkey.values[i]);
+	index_close(index, AccessShareLock);
+	return columns;
+}
+
+static bool
+has_primary_key(Oid relid)
+{
+	Relation	relation = relation_open(relid, AccessShareLock);
+	bool		has = OidIsValid(RelationGetPrimaryKeyIndex(relation));
+
+	relation_close(relation, AccessShareLock);
+	return has;
+}
+
 KlusterTable *
 kluster_table(Oid relation)
 {
@@ -135,6 +165,8 @@ kluster_table(Oid relation)
 	if (table->table == NULL)
 		table->table = get_rel_name(relation);
 	table->row_column = option_text(foreign->options, "row_column");
+	if (table->row_column == NULL && kluster_is_managed(relation) && !has_primary_key(relation))
+		table->row_column = KLUSTER_ROW_ID;
 	return table;
 }
 
@@ -164,9 +196,9 @@ is_key(Oid relation, AttrNumber attribute)
 Bitmapset *
 kluster_key_columns(Oid relation)
 {
-	Bitmapset  *keys = NULL;
 	Relation	opened = relation_open(relation, NoLock);
 	TupleDesc	columns = RelationGetDescr(opened);
+	Bitmapset  *keys = primary_key_columns(opened);
 
 	for (int i = 0; i < columns->natts; i++)
 		if (!TupleDescAttr(columns, i)->attisdropped && is_key(relation, TupleDescAttr(columns, i)->attnum))

@@ -6,9 +6,13 @@
  *         remote_table     its MySQL table; default: its name
  *         row_column       a hidden auto-increment column of the MySQL table
  *                          that identifies rows, for a table without primary key
+ *         managed 'true'   the table in MySQL was made by CREATE TABLE, and is
+ *                          changed and dropped with it
  * Column: remote_column    its MySQL column; default: its name
  *         key 'true'       it belongs to the primary key
  *
+ * The primary key that the catalogs know (ddl_index.h) goes before these options,
+ * and a managed table without one has the row_column kluster_row_id.
  * A table with neither key columns nor a row_column identifies a row by all of
  * its columns.
  */
@@ -17,6 +21,7 @@
 
 #include "postgres.h"
 
+#include "access/attnum.h"
 #include "nodes/bitmapset.h"
 
 /* Instead of a shard's id: any shard, or all of them. */

@@ -9,7 +9,9 @@
 #include "miscadmin.h"
 #include "postmaster/bgworker.h"
 #include "postmaster/interrupt.h"
+#include "pgstat.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "utils/builtins.h"
 #include "tcop/tcopprot.h"
 #include "utils/snapmgr.h"
@@ -71,5 +73,15 @@ kluster_topology_worker_main(Datum argument)
 	PopActiveSnapshot();
 	CommitTransactionCommand();
 	kluster_note_topology_loaded();
-	proc_exit(0);
+
+	/*
+	 * A worker that ends well is not started again, not even after a crash of a
+	 * backend has emptied shared memory. So it stays.
+	 */
+	for (;;)
+	{
+		CHECK_FOR_INTERRUPTS();
+		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_EXIT_ON_PM_DEATH, -1, PG_WAIT_EXTENSION);
+		ResetLatch(MyLatch);
+	}
 }
