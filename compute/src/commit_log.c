@@ -29,7 +29,14 @@
 void
 kluster_open_commit_log(void)
 {
-	kluster_metadata_connection();
+	KlusterConnection *connection = kluster_metadata_connection();
+
+	/* A result that nobody read to its end would be in the way of the decision. */
+	if (connection->in_reply)
+	{
+		kluster_settle(connection, 0);
+		kluster_metadata_connection();
+	}
 }
 
 /* Inserts a decision; the error code of MySQL, 0 when it is ours, CR_* when that is not known. */
@@ -50,6 +57,7 @@ insert_decision(KlusterConnection *connection, const KlusterGlobalTransaction *t
 					 transaction->comp_id, kluster_transaction_number(transaction), command);
 	kluster_append_literal(&sql, shards, strlen(shards));
 	appendStringInfoChar(&sql, ')');
+	kluster_settle(connection, until);
 	if (!kluster_try_execute(connection, sql.data, until))
 		code = kluster_error_code(connection);
 	pfree(sql.data);

@@ -27,9 +27,11 @@
 #include "ddl_replay.h"
 #include "ddl_settings.h"
 #include "ddl_shards.h"
+#include "ddl_storage.h"
 #include "ddl_track.h"
 #include "ddl_work.h"
 #include "sequence.h"
+#include "sequence_store.h"
 #include "table_shape.h"
 
 /* A statement as the hook gets it. */
@@ -77,17 +79,20 @@ execute_part(Node *statement)
 							current->environment, None_Receiver, NULL);
 }
 
+/* Is this database one of the cluster, and is this compute node in it? */
+static bool
+is_in_cluster(void)
+{
+	if (kluster_local_ddl || creating_extension || !IsUnderPostmaster || IsBinaryUpgrade || !IsTransactionState())
+		return false;
+	return OidIsValid(get_foreign_server_oid(KLUSTER_SERVER, true)) && kluster_can_follow();
+}
+
 /* Does this statement concern the cluster, in this database? */
 static bool
 concerns_cluster(Node *statement)
 {
-	if (GetCommandLogLevel(statement) != LOGSTMT_DDL)
-		return false;
-	if (kluster_local_ddl || creating_extension || !IsUnderPostmaster || IsBinaryUpgrade || !IsTransactionState())
-		return false;
-	if (!OidIsValid(get_foreign_server_oid(KLUSTER_SERVER, true)))
-		return false;
-	return kluster_can_follow();
+	return GetCommandLogLevel(statement) == LOGSTMT_DDL && is_in_cluster() && kluster_is_logged(statement);
 }
 
 static Oid
@@ -246,6 +251,10 @@ define(const Call *call, KlusterLogEntry *entry)
 				kluster_track_change_of_all(named_relation(castNode(AlterObjectSchemaStmt, statement)->relation));
 			pass_on(call);
 			break;
+		case T_AlterSeqStmt:
+			pass_on(call);
+			kluster_sequence_altered(castNode(AlterSeqStmt, statement));
+			break;
 		case T_CreatedbStmt:
 			create_database(call, castNode(CreatedbStmt, statement));
 			break;
@@ -295,6 +304,35 @@ define_and_log(const Call *call)
 		kluster_work_log(&entry);
 }
 
+/* Statements about rows that PostgreSQL would execute in another way than a cluster has to. */
+static bool
+handle_rows(Call *call)
+{
+	Node	   *statement = call->planned->utilityStmt;
+
+	if (!IsA(statement, CopyStmt) && !IsA(statement, VacuumStmt) && !IsA(statement, TruncateStmt))
+		return false;
+	if (!is_in_cluster())
+		return false;
+	if (IsA(statement, CopyStmt))
+		kluster_check_copy(castNode(CopyStmt, statement));
+	if (IsA(statement, TruncateStmt))
+	{
+		pass_on(call);
+		if (castNode(TruncateStmt, statement)->restart_seqs)
+			kluster_identities_restarted(castNode(TruncateStmt, statement)->relations);
+		return true;
+	}
+	if (!kluster_is_storage_statement(statement))
+		return false;
+	call->planned = copyObject(call->planned);
+	if (kluster_adapt_storage_statement(call->planned->utilityStmt))
+		pass_on(call);
+	else
+		complete(call, CMDTAG_VACUUM, 0);
+	return true;
+}
+
 static void
 see_statement(PlannedStmt *planned, const char *source, bool read_only, ProcessUtilityContext context,
 			  ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *destination,
@@ -302,7 +340,9 @@ see_statement(PlannedStmt *planned, const char *source, bool read_only, ProcessU
 {
 	Call		call = {planned, source, read_only, context, parameters, environment, destination, completion};
 
-	if (!concerns_cluster(planned->utilityStmt) || !kluster_is_logged(planned->utilityStmt))
+	if (handle_rows(&call))
+		return;
+	if (!concerns_cluster(planned->utilityStmt))
 	{
 		pass_on(&call);
 		return;

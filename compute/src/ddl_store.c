@@ -59,7 +59,10 @@ execute(const char *sql)
 	kluster_execute(kluster_metadata_connection(), sql, NULL);
 }
 
-/* The single value of a query's first row; NULL when there is none. */
+/*
+ * The single value of a query's only row; NULL when there is none. Everything
+ * is read, so that the connection is ready for whoever commits.
+ */
 static char *
 query_value(KlusterConnection *connection, const char *sql)
 {
@@ -68,8 +71,9 @@ query_value(KlusterConnection *connection, const char *sql)
 	unsigned long *lengths;
 	char	   *value = NULL;
 
-	if (kluster_fetch(result, &values, &lengths) && values[0] != NULL)
-		value = pstrdup(values[0]);
+	while (kluster_fetch(result, &values, &lengths))
+		if (values[0] != NULL)
+			value = pstrdup(values[0]);
 	kluster_close(result);
 	return value;
 }
@@ -231,7 +235,7 @@ append_entry(uint64 token, uint64 seen, const KlusterLogEntry *entry)
 }
 
 uint64
-kluster_store_append(uint64 token, uint64 seen, List *entries)
+kluster_store_append(uint64 token, uint64 seen, List *entries, List *statements)
 {
 	ListCell   *cell;
 	uint64		id;
@@ -240,6 +244,8 @@ kluster_store_append(uint64 token, uint64 seen, List *entries)
 	foreach(cell, entries)
 		append_entry(token, seen, lfirst(cell));
 	id = query_number("SELECT @kluster_id");
+	foreach(cell, statements)
+		execute(lfirst(cell));
 	execute(psprintf("DELETE FROM %s WHERE token = " UINT64_FORMAT " AND at_commit IS NULL", table(INTENTS), token));
 	execute("COMMIT");
 	return id;

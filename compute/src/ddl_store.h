@@ -45,10 +45,10 @@ extern List *kluster_store_intents(void);
 
 /*
  * Appends to the log, and deletes the intents of the token that have nothing
- * to do after the commit, all or nothing. `seen` is the last entry that this node has. The id of
+ * to do after the commit, and executes `statements`, all or nothing. `seen` is the last entry that this node has. The id of
  * the last entry.
  */
-extern uint64 kluster_store_append(uint64 token, uint64 seen, List *entries);
+extern uint64 kluster_store_append(uint64 token, uint64 seen, List *entries, List *statements);
 
 typedef struct KlusterLoggedEntry
 {

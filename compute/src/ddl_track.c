@@ -20,6 +20,7 @@
 #include "ddl_settings.h"
 #include "ddl_shards.h"
 #include "ddl_track.h"
+#include "sequence_store.h"
 #include "table_shape.h"
 
 typedef struct Tracked
@@ -151,6 +152,8 @@ see_access(ObjectAccessType access, Oid class, Oid object, int column, void *arg
 {
 	if (previous_hook)
 		previous_hook(access, class, object, column, argument);
+	if (access == OAT_POST_CREATE && class == RelationRelationId && column == 0 && depth > 0 && !kluster_local_ddl)
+		kluster_note_creation(object);
 	if (access == OAT_DROP && class == RelationRelationId && is_tracking())
 		note_drop(object, column);
 }

@@ -49,6 +49,7 @@ static struct
 	int			marks;
 	List	   *steps;			/* of Step */
 	List	   *entries;		/* of Entry */
+	List	   *with_log;		/* SQL for the metadata server */
 	List	   *blocked;		/* shards with intents that could not be ended */
 	uint64		appended;		/* id of the last entry in the log; 0: not yet */
 }			work;
@@ -287,6 +288,17 @@ kluster_work_log(const KlusterLogEntry *entry)
 	MemoryContextSwitchTo(caller);
 }
 
+void
+kluster_work_with_log(const char *sql)
+{
+	MemoryContext caller;
+
+	kluster_work_begin();
+	caller = MemoryContextSwitchTo(work.context);
+	work.with_log = lappend(work.with_log, pstrdup(sql));
+	MemoryContextSwitchTo(caller);
+}
+
 /* The commit of the definitions. */
 static void
 append_to_log(void)
@@ -301,7 +313,7 @@ append_to_log(void)
 		entries = lappend(entries, &((Entry *) lfirst(cell))->entry);
 	kluster_lock_applying();
 	kluster_fault("ddl_before_log");
-	work.appended = kluster_store_append(work.token, number_before_work(), entries);
+	work.appended = kluster_store_append(work.token, number_before_work(), entries, work.with_log);
 	kluster_fault("ddl_after_log");
 	kluster_store_applied(work.appended);
 }

@@ -90,6 +90,9 @@ typedef struct KlusterLogEntry
 /* Adds to the log when the transaction commits. */
 extern void kluster_work_log(const KlusterLogEntry *entry);
 
+/* A statement for the metadata server, executed in the MySQL transaction that appends to the log. */
+extern void kluster_work_with_log(const char *sql);
+
 /* Identifies the transaction's definitions in the whole cluster; on replay the one of the entry. */
 extern uint64 kluster_work_token(void);
 

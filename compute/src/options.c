@@ -165,7 +165,8 @@ kluster_table(Oid relation)
 	if (table->table == NULL)
 		table->table = get_rel_name(relation);
 	table->row_column = option_text(foreign->options, "row_column");
-	if (table->row_column == NULL && kluster_is_managed(relation) && !has_primary_key(relation))
+	/* Not of a mirrored table: the shards number rows each for itself. */
+	if (table->row_column == NULL && table->shard != KLUSTER_ALL_SHARDS && kluster_is_managed(relation) && !has_primary_key(relation))
 		table->row_column = KLUSTER_ROW_ID;
 	return table;
 }

@@ -3,7 +3,7 @@ import { once } from 'node:events';
 import { chown, open, readFile, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { engineUser, findPostgres } from '../../src/engines/installation.ts';
+import { engineUser, findPostgres, type PostgresInstallation } from '../../src/engines/installation.ts';
 import { withPostgres } from '../../src/engines/postgres/connection.ts';
 import type { SqlAddress } from '../../src/engines/sql.ts';
 import { asUser, cleanEnvironment, runProgram } from '../../src/engines/run-program.ts';
@@ -16,7 +16,14 @@ export interface PostgresServer {
   stop(): Promise<void>;
 }
 
-const readyDeadlineMs = 30_000;
+const readyDeadlineMs = 60_000;
+
+export interface PostgresServerSettings {
+  /** Default: the one that agents would use. */
+  readonly installation?: PostgresInstallation;
+  /** Parameters beyond those of every test, as `name=value`. */
+  readonly parameters?: readonly string[];
+}
 
 async function ready(address: SqlAddress, child: ChildProcess, log: string): Promise<void> {
   const deadline = performance.now() + readyDeadlineMs;
@@ -34,8 +41,13 @@ async function ready(address: SqlAddress, child: ChildProcess, log: string): Pro
 }
 
 /** Whoever starts it stops it. */
-export async function startPostgresServer(hostaddr: string, port: number): Promise<PostgresServer> {
-  const [postgres, owner, directory] = await Promise.all([findPostgres(), engineUser(), scratchDirectory()]);
+export async function startPostgresServer(
+  hostaddr: string,
+  port: number,
+  settings: PostgresServerSettings = {},
+): Promise<PostgresServer> {
+  const postgres = settings.installation ?? (await findPostgres());
+  const [owner, directory] = await Promise.all([engineUser(), scratchDirectory()]);
   const password = 'Kluster-test-1';
   const passwordFile = join(directory, 'password');
   await writeFile(passwordFile, `${password}\n`);
@@ -48,6 +60,7 @@ export async function startPostgresServer(hostaddr: string, port: number): Promi
       `--pwfile=${passwordFile}`,
       '--auth=scram-sha-256',
       '--encoding=UTF8',
+      '--locale=C.UTF-8',
       '--no-sync',
     ]),
     user: owner,
@@ -68,6 +81,7 @@ export async function startPostgresServer(hostaddr: string, port: number): Promi
     'fsync=off',
     '-c',
     `unix_socket_directories=${directory}`,
+    ...(settings.parameters ?? []).flatMap((parameter) => ['-c', parameter]),
   ]);
   const child = spawn(command.file, [...command.args], {
     cwd: directory,
