@@ -102,7 +102,10 @@ async function startEngines(port: number) {
   const shards = [await owned(startMetadataServer()), await owned(startMetadataServer())];
   const installation = await postgresWithExtension();
   const postgres = await owned(
-    startPostgresServer('127.0.0.1', port, { installation, parameters: ['shared_preload_libraries=kluster'] }),
+    startPostgresServer('127.0.0.1', port, {
+      installation,
+      parameters: ['shared_preload_libraries=kluster'],
+    }),
   );
   return { metadata, shards, postgres };
 }
