@@ -22,6 +22,9 @@
 /* Rows that are read when nobody wants them, before the server is told to stop. */
 #define ROWS_TO_SKIP 100
 
+/* And for so long. */
+#define MILLISECONDS_TO_SKIP 20
+
 struct KlusterResult
 {
 	KlusterConnection *connection;
@@ -242,6 +245,9 @@ make_free(KlusterConnection *connection)
 		store_aside(connection->stream);
 	else
 		kluster_settle(connection, 0);
+	/* Without a remote transaction another connection is as good. */
+	if (connection->mysql == NULL && !connection->begun)
+		kluster_make_ready(connection);
 	if (connection->mysql == NULL)
 		kluster_lost(connection);
 }
@@ -589,17 +595,21 @@ stop_statement(KlusterConnection *connection, TimestampTz until)
 	return done;
 }
 
-/* Reads a few rows, in the hope that they are the last ones; false when there are more, or a failure. */
+/*
+ * Reads a few rows, in the hope that they are the last ones, which costs less
+ * than another connection; false when there are more, or a failure.
+ */
 static bool
 skip_few_rows(KlusterConnection *connection)
 {
 	StepOutcome outcome = {0, NULL};
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MILLISECONDS_TO_SKIP);
 
 	for (int i = 0; i < ROWS_TO_SKIP && connection->rows != NULL; i++)
 	{
 		if (connection->waits == 0)
 			start_step(connection, STEP_FETCH, &outcome);
-		if (!poll_step(connection, STEP_FETCH, &outcome))
+		if (!finish_step(connection, STEP_FETCH, &outcome, until))
 			return false;
 		if (outcome.row == NULL)
 			release_rows(connection);

@@ -36,11 +36,11 @@ async function postgresWithExtension() {
   return findPostgres(directory === undefined ? {} : { directory });
 }
 
-async function addAccount({ hostaddr, port, options }: MetadataServer): Promise<void> {
-  const { user, password } = options('mysql');
+async function addAccount(server: MetadataServer): Promise<void> {
+  const { hostaddr, port, user, password } = server.options('mysql');
   await withMysql({ hostaddr, port, user, password }, AbortSignal.timeout(30_000), async (session) => {
-    await session.rows('CREATE USER ?@? IDENTIFIED BY ?', [account.user, '%', account.password]);
-    await session.rows('GRANT ALL ON *.* TO ?@?', [account.user, '%']);
+    await session.query(`CREATE USER '${account.user}'@'%' IDENTIFIED BY '${account.password}'`);
+    await session.query(`GRANT ALL ON *.* TO '${account.user}'@'%'`);
   });
 }
 
