@@ -4,7 +4,7 @@ import { expect } from 'vitest';
 import { withMysql } from '../../src/engines/mysql/connection.ts';
 import { preparedBranches } from '../../src/engines/mysql/xa.ts';
 import type { CatalogProbe, ProbedCluster, ProbedShard } from './catalog-probe.ts';
-import { TestInstallation } from './installation.ts';
+import type { TestInstallation } from './installation.ts';
 
 const password = 'An0ther-Secret';
 const settledMs = 60_000;
