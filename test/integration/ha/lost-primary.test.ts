@@ -70,7 +70,7 @@ describe('an rbr shard that loses its primary', () => {
       database: 'postgres',
     });
     await session.connect();
-    await session.query('CREATE TABLE audit (id int PRIMARY KEY, note varchar(8))');
+    await session.query('CREATE TABLE audit (id int PRIMARY KEY, note text)');
   });
   afterAll(async () => {
     await session.end();

@@ -5,6 +5,7 @@ import { clusterScope } from '../../../src/catalog/credentials.ts';
 import { clusterId } from '../../../src/core/ids.ts';
 import type { ClusterJson } from '../../../src/core/rest-types.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
+import { withPostgres } from '../../../src/engines/postgres/connection.ts';
 import { askDoctor, expectHealthy } from '../../support/healthy.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { onMetadata } from '../../support/nothing-left.ts';
@@ -97,6 +98,25 @@ describe('the doctor of a cluster that works', () => {
       'COMMIT',
       "SET SESSION gtid_next = 'AUTOMATIC'",
     ]);
+  });
+
+  it('finds a compute node that knows a shard that does not exist', async () => {
+    const [comp] = cluster.comps;
+    if (comp === undefined) throw new Error('no compute node');
+    const scope = clusterScope(clusterId(cluster.cluster_id));
+    const account = await installation.account(scope, 'compute_superuser');
+    const address = { hostaddr: comp.hostaddr, port: comp.port, ...account };
+    await withPostgres(address, signal(), (session) =>
+      session.query(
+        `SELECT kluster.set_topology(document || jsonb_build_object('generation', generation + 1,
+           'shards', document->'shards' || '[{"id":99,"name":"shard_9","nodes":[]}]')) FROM kluster.topology`,
+      ),
+    );
+    expect(await found()).toEqual(['route_unknown']);
+    await onMetadata(installation, (session) =>
+      session.query('UPDATE kluster_topology SET generation = generation + 2'),
+    );
+    await expect.poll(found, { timeout: 10_000 }).toEqual([]);
   });
 
   it('finds ports, rows and tables of clusters that do not exist', async () => {
