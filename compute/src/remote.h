@@ -96,7 +96,7 @@ extern void kluster_each_connection(void (*visit) (KlusterConnection *connection
 /*
  * Waits until one of the suspended operation's wishes comes true. Returns the
  * MYSQL_WAIT_* that did, MYSQL_WAIT_TIMEOUT when the time `until` came first
- * (0: no limit). Serves interrupts.
+ * (0: no limit), or when a failover made waiting vain. Serves interrupts.
  */
 extern int	kluster_wait(KlusterConnection *connection, int wishes, TimestampTz until);
 
