@@ -170,6 +170,8 @@ follow_topology(KlusterConnection *connection)
 {
 	const KlusterTopology *topology = kluster_topology();
 
+	if (connection->key.purpose == KLUSTER_ANY)
+		return;
 	if (connection->host != NULL && connection->version == kluster_topology_version())
 		return;
 	if (connection->key.purpose == KLUSTER_METADATA)
@@ -328,6 +330,17 @@ kluster_ddl_connection(uint32 shard)
 	return kluster_reach(KLUSTER_DDL, shard);
 }
 
+KlusterConnection *
+kluster_any_connection(const char *host, uint16 port)
+{
+	KlusterConnection *connection = cached(KLUSTER_ANY, 0);
+	const KlusterTopology *topology = kluster_topology();
+
+	lead_to(connection, "the server", host, port, topology->user, topology->password);
+	kluster_reopen(connection);
+	return connection;
+}
+
 MYSQL *
 kluster_mysql(KlusterConnection *connection)
 {
@@ -374,7 +387,7 @@ has_moved(KlusterConnection *connection)
 	const char *host;
 	uint16		port;
 
-	if (connection->version == kluster_topology_version())
+	if (connection->key.purpose == KLUSTER_ANY || connection->version == kluster_topology_version())
 		return false;
 	topology = kluster_topology_if_set();
 	if (topology == NULL)

@@ -15,7 +15,8 @@ typedef enum KlusterPurpose
 {
 	KLUSTER_DATA,				/* a shard, under the transaction of this backend */
 	KLUSTER_DDL,				/* a shard, each statement on its own */
-	KLUSTER_METADATA			/* the metadata server */
+	KLUSTER_METADATA,			/* the metadata server */
+	KLUSTER_ANY					/* some server that is not in the topology (yet) */
 } KlusterPurpose;
 
 /* Room for the name of a global transaction: "<comp id>-<timestamp>-<local id>". */

@@ -21,7 +21,7 @@ export function makeWatches(options: {
   readonly logger: Logger;
   onLostOffice(error: KlusterError): void;
 }): Watches {
-  const shardWatch = new ShardWatch(options);
+  const shardWatch = new ShardWatch({ ...options, report: (node) => agentWatch.report(node) });
   const computeWatch = new ComputeWatch(options);
   const inDoubtWatch = new InDoubtWatch(options);
   const agentWatch = new AgentWatch({
