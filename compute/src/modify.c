@@ -4,6 +4,8 @@
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/index.h"
+#include "catalog/partition.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
@@ -21,6 +23,7 @@
 #include "modify.h"
 #include "quote.h"
 #include "row_identity.h"
+#include "scan.h"
 #include "settings.h"
 #include "targets.h"
 
@@ -42,12 +45,14 @@ typedef struct Modify
 	AttrNumber *attributes;
 	char	  **names;
 	KlusterCodec **codecs;
-	bool		skips;			/* ON CONFLICT DO NOTHING */
+	KlusterConflicts *conflicts;	/* ON CONFLICT DO NOTHING; NULL: without */
 	bool		collects;		/* COPY: rows wait in `statement` */
 	int			rows;			/* that wait */
 	StringInfoData insert;		/* INSERT INTO ... VALUES */
 	StringInfoData statement;
 	KlusterIdentity *identity;
+	EState	   *estate;
+	bool		scans_started;
 	HTAB	   *updated;		/* rows updated by this statement, when a join can deliver them again */
 	MemoryContext scratch;
 } Modify;
@@ -95,7 +100,7 @@ kluster_plan_modify(PlannerInfo *root, ModifyTable *plan, Index table, int subpl
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("INSERT with ON CONFLICT DO UPDATE is not supported for tables on shards")));
-	return list_make2(columns, makeInteger(plan->onConflictAction == ONCONFLICT_NOTHING));
+	return list_make1(columns);
 }
 
 static void
@@ -123,7 +128,7 @@ static void
 start_insert_text(Modify *modify)
 {
 	initStringInfo(&modify->insert);
-	appendStringInfoString(&modify->insert, modify->skips ? "INSERT IGNORE INTO " : "INSERT INTO ");
+	appendStringInfoString(&modify->insert, modify->conflicts != NULL ? "INSERT IGNORE INTO " : "INSERT INTO ");
 	kluster_append_table(&modify->insert, modify->table);
 	appendStringInfoString(&modify->insert, modify->count == 0 ? " ()" : " (");
 	for (int i = 0; i < modify->count; i++)
@@ -136,17 +141,41 @@ start_insert_text(Modify *modify)
 }
 
 static Modify *
-new_modify(ResultRelInfo *target, List *columns, bool skips)
+new_modify(EState *estate, ResultRelInfo *target, List *columns)
 {
 	Modify	   *modify = palloc0(sizeof(Modify));
 
+	modify->estate = estate;
 	modify->relation = target->ri_RelationDesc;
 	modify->table = kluster_table(RelationGetRelid(modify->relation));
-	modify->skips = skips;
 	modify->scratch = AllocSetContextCreate(CurrentMemoryContext, "kluster modify", ALLOCSET_DEFAULT_SIZES);
 	initStringInfo(&modify->statement);
 	take_columns(modify, columns);
 	return modify;
+}
+
+/* The keys that the statement names by ON CONFLICT (...); a partition has its own for each of its parent's. */
+static KlusterConflicts *
+conflicts_of(ModifyTable *plan, ResultRelInfo *target)
+{
+	KlusterConflicts *conflicts;
+	ListCell   *cell;
+
+	if (plan == NULL || plan->onConflictAction != ONCONFLICT_NOTHING)
+		return NULL;
+	conflicts = palloc0(sizeof(KlusterConflicts));
+	foreach(cell, plan->arbiterIndexes)
+	{
+		Oid			index = lfirst_oid(cell);
+
+		if (IndexGetRelation(index, false) != RelationGetRelid(target->ri_RelationDesc))
+			index = index_get_partition(target->ri_RelationDesc, index);
+		if (index == RelationGetPrimaryKeyIndex(target->ri_RelationDesc))
+			conflicts->keys = lappend(conflicts->keys, pstrdup("PRIMARY"));
+		else if (OidIsValid(index))
+			conflicts->keys = lappend(conflicts->keys, get_rel_name(index));
+	}
+	return conflicts;
 }
 
 static HTAB *
@@ -165,7 +194,8 @@ kluster_begin_modify(ModifyTableState *state, ResultRelInfo *target, List *priva
 
 	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
-	modify = new_modify(target, linitial(private), intVal(lsecond(private)) != 0);
+	modify = new_modify(state->ps.state, target, linitial(private));
+	modify->conflicts = conflicts_of((ModifyTable *) state->ps.plan, target);
 	target->ri_FdwState = modify;
 	if (state->operation == CMD_INSERT)
 		start_insert_text(modify);
@@ -184,8 +214,8 @@ kluster_begin_insert(ModifyTableState *state, ResultRelInfo *target)
 	ResultRelInfo *root = target->ri_RootResultRelInfo;
 	Modify	   *modify;
 
-	modify = new_modify(target, all_columns(target->ri_RelationDesc),
-						plan != NULL && plan->onConflictAction == ONCONFLICT_NOTHING);
+	modify = new_modify(state->ps.state, target, all_columns(target->ri_RelationDesc));
+	modify->conflicts = conflicts_of(plan, target);
 	/* Triggers may look at the table, so it must contain what was inserted before. */
 	modify->collects = plan == NULL && target->ri_TrigDesc == NULL && (root == NULL || root->ri_TrigDesc == NULL);
 	start_insert_text(modify);
@@ -243,6 +273,15 @@ append_row(Modify *modify, TupleTableSlot *slot)
 	MemoryContextReset(modify->scratch);
 }
 
+/* What this statement reads it reads as it was before. */
+static void
+before_change(Modify *modify)
+{
+	if (!modify->scans_started)
+		kluster_start_scans(modify->estate);
+	modify->scans_started = true;
+}
+
 /* Sends the rows that wait; how many of them were stored. */
 static uint64
 send_rows(Modify *modify)
@@ -250,7 +289,9 @@ send_rows(Modify *modify)
 	uint64		stored = 0;
 
 	if (modify->rows > 0)
-		stored = kluster_change(modify->table->shard, modify->statement.data, modify->skips);
+		before_change(modify);
+	if (modify->rows > 0)
+		stored = kluster_change(modify->table->shard, modify->statement.data, modify->conflicts);
 	resetStringInfo(&modify->statement);
 	modify->rows = 0;
 	return stored;
@@ -345,8 +386,10 @@ append_condition(Modify *modify, TupleTableSlot *plan_slot)
 static uint64
 send_change(Modify *modify)
 {
-	uint64		affected = kluster_change(modify->table->shard, modify->statement.data, false);
+	uint64		affected;
 
+	before_change(modify);
+	affected = kluster_change(modify->table->shard, modify->statement.data, NULL);
 	if (affected > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -443,7 +486,7 @@ kluster_truncate(List *relations, DropBehavior behavior, bool restart_sequences)
 		initStringInfo(&sql);
 		appendStringInfoString(&sql, "DELETE FROM ");
 		kluster_append_table(&sql, table);
-		kluster_change(table->shard, sql.data, false);
+		kluster_change(table->shard, sql.data, NULL);
 		pfree(sql.data);
 	}
 }
