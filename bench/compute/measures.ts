@@ -71,6 +71,9 @@ export async function singleWrites(
   });
 }
 
+const insertSelect = (table: string, rows: number): string =>
+  `INSERT INTO ${table} SELECT i, i % 1000, 'value of row ' || i FROM generate_series(1, ${String(rows)}) i`;
+
 /** INSERT ... SELECT; to MySQL itself LOAD DATA. Leaves all tables full. */
 export async function bulkInserts({ compute, plain, mysql }: Subjects, sizes: Sizes): Promise<Rates> {
   const { bulkRows, slowRows, file } = sizes;
