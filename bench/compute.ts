@@ -80,7 +80,7 @@ async function measure(directory: string, options: BenchOptions, figures: Figure
   await chown(plainDirectory, owner.uid, owner.gid);
   const sizes: Sizes = options.quick
     ? { bulkRows: 2000, slowRows: 50, operations: 50, file }
-    : { bulkRows: 100_000, slowRows: 2000, operations: 2000, file };
+    : { bulkRows: 100_000, slowRows: 2000, operations: 1000, file };
   await writeRows(file, sizes.bulkRows);
   const subjects = await startSubjects(directory, plainDirectory, port);
   try {
