@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { StorageNode } from '../core/model.ts';
 import { startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
@@ -51,8 +52,10 @@ export async function repairShard(
 }
 
 /**
- * Commits that wait for acknowledgements which never come keep super_read_only waiting too. Then the server is told to
- * restart: it comes back read-only (its agent starts it again), and is compared before it may follow.
+ * Commits that wait for acknowledgements which never come keep super_read_only waiting too. Then the server is killed and
+ * started again: it comes back read-only, and is compared before it may follow. Not by RESTART or SHUTDOWN: a server that
+ * shuts down in order without enough replicas turns semi-sync off ("SEMISYNC: Forced shutdown"), and so tells waiting
+ * clients that their writes are committed, which its successor does not have.
  */
 async function closeNode(context: RepairContext, node: StorageNode, signal: AbortSignal): Promise<void> {
   const { hostaddr, port } = node;
@@ -61,7 +64,14 @@ async function closeNode(context: RepairContext, node: StorageNode, signal: Abor
     await withMysql({ ...address, statementTimeoutMs: closeWaitMs }, signal, makeReadOnly);
   } catch (error) {
     if (!(error instanceof EngineSqlError)) throw error;
-    await withMysql(address, signal, (session) => session.query('RESTART').then(() => undefined));
+    const { agents, catalog } = context;
+    const machine = await catalog.database.read(
+      (sql) => catalog.machines.findById(sql, node.machineId),
+      signal,
+    );
+    if (machine === undefined) throw error;
+    const agent = agents.at({ hostaddr: machine.hostaddr, port: machine.agentPort });
+    await agent.killAndStart(node.instanceId, `close ${randomUUID()}`, { signal });
   }
 }
 

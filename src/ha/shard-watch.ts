@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { AgentClients } from '../client/agent.ts';
 import { clusterScope } from '../catalog/credentials.ts';
 import { withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
@@ -23,6 +24,7 @@ import { Silences } from './silences.ts';
 
 export interface ShardWatchOptions {
   readonly catalog: Catalog;
+  readonly agents: AgentClients;
   readonly logger: Logger;
   /** What the agent of the node's machine says about it. */
   report(node: StorageNode): AgentReport | null;
@@ -220,7 +222,8 @@ export class ShardWatch implements ShardGate {
     if (diagnosis.action !== null) {
       // Told before it is done: what an action that hangs was meant for must be known.
       this.#tell(watched, diagnosis);
-      await repairShard({ ...record, catalog, faultPoint }, diagnosis.action, signal);
+      const { agents } = this.#options;
+      await repairShard({ ...record, catalog, agents, faultPoint }, diagnosis.action, signal);
     }
     return diagnosis;
   }

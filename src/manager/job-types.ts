@@ -1,13 +1,19 @@
 import type { ImmediateJob } from '../jobs/immediate.ts';
 import type { AnyMission } from '../jobs/mission.ts';
 import type { Services } from '../jobs/services.ts';
+import { addComps } from '../missions/add-comps/mission.ts';
+import { addShards } from '../missions/add-shards/mission.ts';
 import { controlInstance } from '../missions/control-instance/mission.ts';
 import { createCluster } from '../missions/create-cluster/mission.ts';
 import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
+import { deleteComp } from '../missions/delete-comp/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
+import { addNodes } from '../missions/add-nodes/mission.ts';
+import { deleteNode } from '../missions/delete-node/mission.ts';
 import { manualSwitch } from '../missions/manual-switch/mission.ts';
 import { rebuildNode } from '../missions/rebuild-node/mission.ts';
+import { deleteShard } from '../missions/delete-shard/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
@@ -23,8 +29,14 @@ export const missions: readonly AnyMission<Services>[] = [
   setMachine,
   createCluster,
   deleteCluster,
+  addNodes,
+  deleteNode,
   manualSwitch,
   rebuildNode,
+  addShards,
+  addComps,
+  deleteShard,
+  deleteComp,
   updateInstanceCgroup,
   controlInstance,
 ];
