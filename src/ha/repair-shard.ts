@@ -9,6 +9,7 @@ import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
 import { follow } from './follow.ts';
 import { openPrimary, requireOffice } from './open-primary.ts';
+import { changeAcknowledgements } from './set-acknowledgements.ts';
 import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
 
@@ -36,6 +37,8 @@ export async function repairShard(
       return follow(context, action, signal);
     case 'fail_over':
       return failOver(context, action, signal);
+    case 'set_acknowledgements':
+      return changeAcknowledgements(context, action, signal);
     case 'join_group':
       return withMysql(address, signal, async (session) => {
         if ((await ownGroupState(session)) === 'ERROR') await leaveGroup(session);
