@@ -10,7 +10,7 @@ import {
 import type { MetadataServer } from '../../test/support/metadata-server.ts';
 import { startPostgresIn, type PostgresServer } from '../../test/support/postgres-process.ts';
 
-export const bulkTable = `(id int PRIMARY KEY, n int, v varchar(50))`;
+const bulkTable = `(id int PRIMARY KEY, n int, v varchar(50))`;
 const remoteDatabase = 'bench';
 
 /** What is compared: the same table behind each. */
