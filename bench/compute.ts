@@ -3,6 +3,7 @@ import { loadavg } from 'node:os';
 import { join } from 'node:path';
 import { engineUser } from '../src/engines/installation.ts';
 import { postgresWithExtension } from '../test/support/compute-engines.ts';
+import { Pgbench } from '../test/support/pgbench.ts';
 import {
   aggregates,
   bulkInserts,
@@ -14,7 +15,6 @@ import {
   type Rates,
   type Sizes,
 } from './compute/measures.ts';
-import { Pgbench } from './compute/pgbench.ts';
 import { startSubjects, writeRows, type Subjects } from './compute/subjects.ts';
 import type { BenchOptions } from './options.ts';
 import { median, rounded } from './support/statistics.ts';
@@ -64,8 +64,8 @@ async function pgbenchRates(subjects: Subjects, seconds: number) {
   await postgres.initialise();
   return async (figures: Figures): Promise<void> => {
     const rates = async (args: readonly string[]): Promise<Rates> => ({
-      compute: await compute.rate(args, seconds),
-      postgres: await postgres.rate(args, seconds),
+      compute: await compute.rate([...args, '-T', String(seconds)]),
+      postgres: await postgres.rate([...args, '-T', String(seconds)]),
     });
     add(figures, 'pgbench select-only', await rates(['-S', '-M', 'prepared', '-c', '4']));
     add(figures, 'pgbench TPC-B-like', await rates(['-c', '4']));

@@ -1,4 +1,6 @@
 import { beforeAll, expect, test } from 'vitest';
+import { postgresWithExtension } from '../../support/compute-engines.ts';
+import { Pgbench } from '../../support/pgbench.ts';
 import { startServerPair, type ServerPair } from '../../support/server-pair.ts';
 import { sqlAreas } from '../../support/sql-areas.ts';
 
@@ -45,4 +47,19 @@ test('node-postgres: parameters, named statements, and its own types', async () 
   });
   expect(rows.map(Object.values)).toEqual([values]);
   await session.query('DROP TABLE np');
+});
+
+test('pgbench: its standard and its select-only script, unmodified', { timeout: 180_000 }, async () => {
+  const pgbench = new Pgbench(await postgresWithExtension(), pair.node.address);
+  await pgbench.initialise();
+  await pgbench.rate(['-t', '25', '-c', '4', '-M', 'prepared']);
+  await pgbench.rate(['-t', '25', '-c', '2', '-S']);
+  const { rows } = await pair.compute.query(
+    `SELECT (SELECT sum(abalance) FROM pgbench_accounts) AS accounts, (SELECT sum(tbalance) FROM pgbench_tellers) AS tellers,
+       (SELECT sum(bbalance) FROM pgbench_branches) AS branches, (SELECT sum(delta) FROM pgbench_history) AS history,
+       (SELECT count(*) FROM pgbench_history) AS transactions`,
+  );
+  const [{ history, transactions }] = rows;
+  expect(rows).toEqual([{ accounts: history, tellers: history, branches: history, history, transactions }]);
+  expect(transactions).toBe('100');
 });

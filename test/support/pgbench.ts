@@ -19,9 +19,9 @@ export class Pgbench {
     await this.pgbench(['-i', '-q', '-s', '1']);
   }
 
-  /** Transactions per second. */
-  async rate(args: readonly string[], seconds: number): Promise<number> {
-    const output = await this.pgbench([...args, '-T', String(seconds), '-n']);
+  /** Transactions per second; `args` say how many or how long. */
+  async rate(args: readonly string[]): Promise<number> {
+    const output = await this.pgbench([...args, '-n']);
     const found = /^tps = ([\d.]+)/mu.exec(output)?.[1];
     if (found === undefined) throw new Error(`pgbench says no rate: ${output}`);
     return Number(found);
