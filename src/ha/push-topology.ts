@@ -13,14 +13,9 @@ const statementTimeoutMs = 10_000;
  */
 export async function pushTopology(catalog: Catalog, id: ComputeNodeId, signal: AbortSignal): Promise<void> {
   const { database, topologies } = catalog;
-  const { topology, at, superuser, applicationRole } = await database.read(
-    (sql) => topologies.wanted(sql, id),
-    signal,
-  );
+  const { topology, at, superuser } = await database.read((sql) => topologies.wanted(sql, id), signal);
   const address = { ...at, ...superuser, connectTimeoutMs, statementTimeoutMs };
-  const generation = await withPostgres(address, signal, (session) =>
-    applyTopology(session, topology, applicationRole),
-  );
+  const generation = await withPostgres(address, signal, (session) => applyTopology(session, topology));
   await database.write(async (sql) => {
     if (generation === topology.generation) await topologies.recordApplied(sql, id, generation);
     else await topologies.passGeneration(sql, topology.cluster_id, generation);

@@ -1,5 +1,4 @@
-import type { SqlSession } from '../sql.ts';
-import { defineStorageServers, lockDefinitions, raiseGeneration } from './storage-servers.ts';
+import { numberOf, type SqlSession } from '../sql.ts';
 
 /** One storage node of a shard, as compute nodes see it. */
 export interface TopologyNode {
@@ -46,19 +45,16 @@ export interface ComputeTopology {
 }
 
 /**
- * Makes the compute node know exactly this topology, in one transaction; running sessions follow at their next
- * statement. May be repeated. `applicationRole` may make tables on every shard.
+ * Makes the compute node know exactly this topology; running sessions follow at their next statement. May be repeated. For a
+ * session in database `postgres`, as a superuser.
  * @returns the generation that the node has then: a greater one than the topology's when it had that already, and
  * nothing was changed
  */
-export async function applyTopology(
-  session: SqlSession,
-  topology: ComputeTopology,
-  applicationRole: string,
-): Promise<number> {
-  return lockDefinitions(session, async () => {
-    const generation = await raiseGeneration(session, topology.generation);
-    if (generation === topology.generation) await defineStorageServers(session, topology, applicationRole);
-    return generation;
-  });
+export async function applyTopology(session: SqlSession, topology: ComputeTopology): Promise<number> {
+  const [known] = await session.rows('SELECT generation FROM kluster.cluster() WHERE generation > $1', [
+    topology.generation,
+  ]);
+  if (known !== undefined) return numberOf(known, 'generation');
+  await session.rows('SELECT kluster.set_topology($1::jsonb)', [JSON.stringify(topology)]);
+  return topology.generation;
 }
