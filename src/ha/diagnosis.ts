@@ -16,6 +16,10 @@ export type ShardState =
   | 'primary_busy'
   /** It is dead by all evidence, no replica hears from it, and enough replicas answer to prove a successor. */
   | 'primary_lost'
+  /** Commits on the primary get too few acknowledgements: they wait, or are about to wait for fewer. */
+  | 'primary_starved'
+  /** Commits wait for fewer acknowledgements than asked for. */
+  | 'primary_degraded'
   /** The recorded primary came back read-only, as every server starts. */
   | 'primary_closed'
   /** The group has a primary that the catalog does not name yet. */
@@ -30,7 +34,7 @@ export type ShardState =
   | 'replica_stopped'
   /** A replica follows another server than the recorded primary, or none. */
   | 'replica_astray'
-  /** A replica has transactions that the primary lacks: it must not replicate before somebody has looked at them. */
+  /** A replica has transactions that the primary lacks: they are saved, then the node is made again from another one. */
   | 'replica_errant'
   /** Replication of a replica has stopped with an error. */
   | 'replica_broken'
@@ -43,6 +47,12 @@ export type ShardAction =
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
   | { readonly kind: 'join_group'; readonly node: StorageNode }
   | { readonly kind: 'start_replica'; readonly node: StorageNode }
+  | {
+      readonly kind: 'rebuild';
+      readonly node: StorageNode;
+      /** What is wrong with it: the same node is rebuilt again soon only for another cause. */
+      readonly cause: string;
+    }
   | { readonly kind: 'follow'; readonly node: StorageNode; readonly primary: StorageNode }
   | {
       readonly kind: 'fail_over';
@@ -50,6 +60,13 @@ export type ShardAction =
       readonly replicas: readonly StorageNode[];
       /** Replicas that must take part in the proof: one of them has every acknowledged transaction. */
       readonly quorum: number;
+    }
+  | {
+      readonly kind: 'set_acknowledgements';
+      readonly node: StorageNode;
+      /** As the catalog has it. */
+      readonly from: number;
+      readonly to: number;
     }
   | { readonly kind: 'reroute'; readonly comp: ComputeNode; readonly primary: StorageNode };
 

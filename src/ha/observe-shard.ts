@@ -1,8 +1,12 @@
 import type { Credential } from '../catalog/credentials.ts';
 import type { Cluster, ComputeNode, Shard, StorageNode } from '../core/model.ts';
+import { isBroken } from './diagnose-replica.ts';
 import { observeNode, type ManagementAccount } from './observe-node.ts';
 import { observeRoutes } from './routes.ts';
 import type { AgentReport, FailoverPolicy, NodeObservation, ShardObservation } from './shard-observation.ts';
+import { isStarved } from './degrade.ts';
+import { answered } from './shared-diagnoses.ts';
+import type { Starvation } from './starvation.ts';
 import type { Silences } from './silences.ts';
 
 /** What the catalog says about a shard. */
@@ -18,6 +22,8 @@ export interface ShardRecord {
   /** Every account of the cluster by its purpose. */
   readonly accounts: ReadonlyMap<string, Credential>;
   readonly recentFailovers: number;
+  /** Until when automatic failover is suspended; null when it is not. */
+  readonly noSwitchUntil: Date | null;
 }
 
 export interface ShardWitnesses {
@@ -25,13 +31,23 @@ export interface ShardWitnesses {
   report(node: StorageNode): AgentReport | null;
 }
 
+/** What is known of a shard besides what one look gives. */
+export interface ShardMemory {
+  readonly witnesses: ShardWitnesses;
+  /** Since when nodes have not answered. */
+  readonly silences: Silences;
+  /** Since when their replication has been stopped by an error. */
+  readonly breaks: Silences;
+  readonly starvation: Starvation;
+}
+
 /** Asks every node and every compute node at the same time; the longest any of them may take is the length of a look. */
 export async function observeShard(
   record: ShardRecord,
-  { witnesses, silences }: { readonly witnesses: ShardWitnesses; readonly silences: Silences },
+  { witnesses, silences, breaks, starvation }: ShardMemory,
   signal: AbortSignal,
 ): Promise<ShardObservation> {
-  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers } = record;
+  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers, noSwitchUntil } = record;
   const lookedAt = performance.now();
   const [answers, routes] = await Promise.all([
     Promise.all(nodes.map((node) => observeNode(node, cluster.haMode, account, signal))),
@@ -40,16 +56,24 @@ export async function observeShard(
   const observed = answers.map((observation): NodeObservation => ({
     ...observation,
     ...silences.note(observation.node.id, observation.answer !== null, lookedAt),
+    brokenMs: breaks.note(observation.node.id, !isBroken(observation.answer), lookedAt).silentMs,
     agent: witnesses.report(observation.node),
   }));
-  return {
+  const observation: ShardObservation = {
     name: shard.name,
     haMode: cluster.haMode,
     fullsyncLevel: shard.fullsyncLevel,
+    acknowledgements: shard.acknowledgements,
+    degrade: shard.degrade,
+    starvedMs: 0,
+    noSwitchUntil,
     nodes: observed,
     stopped,
     recentFailovers,
     failoverPolicy: witnesses.failoverPolicy,
     routes,
   };
+  const primary = answered(observed).find(({ node }) => node.memberState === 'source');
+  const starved = primary !== undefined && isStarved(observation, primary);
+  return { ...observation, starvedMs: starvation.note(starved) };
 }

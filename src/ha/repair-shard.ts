@@ -9,7 +9,9 @@ import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
 import { follow } from './follow.ts';
 import { openPrimary, requireOffice } from './open-primary.ts';
+import { changeAcknowledgements } from './set-acknowledgements.ts';
 import { pushTopology } from './push-topology.ts';
+import { requestRebuild } from './rebuild-request.ts';
 import type { RepairContext } from './repair-context.ts';
 
 /** A member that joins fetches what it misses first; START GROUP_REPLICATION returns when it has joined. */
@@ -32,10 +34,14 @@ export async function repairShard(
       return openPrimary(context, action.node, signal);
     case 'start_replica':
       return withMysql(address, signal, startChannel);
+    case 'rebuild':
+      return requestRebuild(context, action, signal);
     case 'follow':
       return follow(context, action, signal);
     case 'fail_over':
       return failOver(context, action, signal);
+    case 'set_acknowledgements':
+      return changeAcknowledgements(context, action, signal);
     case 'join_group':
       return withMysql(address, signal, async (session) => {
         if ((await ownGroupState(session)) === 'ERROR') await leaveGroup(session);

@@ -13,6 +13,7 @@ import { Alarm } from './alarm.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observeShard, type ShardRecord, type ShardWitnesses } from './observe-shard.ts';
+import type { RepairContext } from './repair-context.ts';
 import { repairShard } from './repair-shard.ts';
 import {
   defaultFailoverPolicy,
@@ -21,6 +22,7 @@ import {
   type FailoverPolicy,
 } from './shard-observation.ts';
 import { Silences } from './silences.ts';
+import { Starvation } from './starvation.ts';
 
 export interface ShardWatchOptions {
   readonly catalog: Catalog;
@@ -28,6 +30,7 @@ export interface ShardWatchOptions {
   readonly logger: Logger;
   /** What the agent of the node's machine says about it. */
   report(node: StorageNode): AgentReport | null;
+  readonly submit: RepairContext['submit'];
   readonly failoverPolicy?: FailoverPolicy;
   /** Default: those that the environment asks for. */
   readonly faultPoint?: FaultPoint;
@@ -56,6 +59,8 @@ interface Watched {
   addresses: readonly HostPort[];
   dueAt: number;
   readonly silences: Silences;
+  readonly breaks: Silences;
+  readonly starvation: Starvation;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -180,6 +185,8 @@ export class ShardWatch implements ShardGate {
           addresses: [],
           dueAt: 0,
           silences: new Silences(),
+          breaks: new Silences(),
+          starvation: new Starvation(),
           suspected: false,
           running: null,
           diagnosis: null,
@@ -215,15 +222,21 @@ export class ShardWatch implements ShardGate {
     if (record === null) return notServing;
     const observation = await observeShard(
       record,
-      { witnesses: this.#witnesses, silences: watched.silences },
+      {
+        witnesses: this.#witnesses,
+        silences: watched.silences,
+        breaks: watched.breaks,
+        starvation: watched.starvation,
+      },
       signal,
     );
     const diagnosis = diagnose(observation);
     if (diagnosis.action !== null) {
       // Told before it is done: what an action that hangs was meant for must be known.
       this.#tell(watched, diagnosis);
-      const { agents } = this.#options;
-      await repairShard({ ...record, catalog, agents, faultPoint }, diagnosis.action, signal);
+      const { agents, submit } = this.#options;
+      const context = { ...record, catalog, agents, submit, faultPoint };
+      await repairShard(context, diagnosis.action, signal);
     }
     return diagnosis;
   }
@@ -232,17 +245,19 @@ export class ShardWatch implements ShardGate {
   async #read(watched: Watched, signal: AbortSignal): Promise<ShardRecord | null> {
     const { catalog } = this.#options;
     const { id, clusterId } = watched.shard;
-    const { shard, cluster, nodes, comps, accounts, recentFailovers } = await catalog.database.read(
-      async (sql) => ({
-        shard: await catalog.shards.find(sql, id),
-        cluster: await catalog.clusters.find(sql, clusterId),
-        nodes: await catalog.storageNodes.list(sql, { shardId: id }),
-        comps: await catalog.computeNodes.list(sql, { clusterId }),
-        accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
-        recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
-      }),
-      signal,
-    );
+    const { shard, cluster, nodes, comps, accounts, recentFailovers, noSwitchUntil } =
+      await catalog.database.read(
+        async (sql) => ({
+          shard: await catalog.shards.find(sql, id),
+          cluster: await catalog.clusters.find(sql, clusterId),
+          nodes: await catalog.storageNodes.list(sql, { shardId: id }),
+          comps: await catalog.computeNodes.list(sql, { clusterId }),
+          accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
+          noSwitchUntil: await catalog.noSwitches.until(sql, clusterId, id),
+          recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
+        }),
+        signal,
+      );
     watched.addresses = [...nodes, ...comps];
     const account = accounts.get('management');
     // Jobs that make, rebuild and delete nodes look after them.
@@ -250,7 +265,17 @@ export class ShardWatch implements ShardGate {
     const stopped = nodes.filter((node) => node.status === 'manual_stop');
     if (shard === undefined || cluster === undefined || account === undefined || serving.length === 0)
       return null;
-    return { shard, cluster, nodes: serving, stopped, comps, account, accounts, recentFailovers };
+    return {
+      shard,
+      cluster,
+      nodes: serving,
+      stopped,
+      comps,
+      account,
+      accounts,
+      recentFailovers,
+      noSwitchUntil,
+    };
   }
 
   #tell(watched: Watched, diagnosis: Diagnosis): void {
@@ -266,5 +291,7 @@ export class ShardWatch implements ShardGate {
 function intervalAfter(diagnosis: Diagnosis): number {
   if (diagnosis.state === 'healthy') return healthyIntervalMs;
   if (diagnosis.state === 'primary_unreachable') return urgentIntervalMs;
-  return diagnosis.action === null ? watchfulIntervalMs : 0;
+  // A job that was asked for takes its time.
+  const { action } = diagnosis;
+  return action === null || action.kind === 'rebuild' ? watchfulIntervalMs : 0;
 }

@@ -33,6 +33,7 @@ export function seen(index: number, answer: NodeAnswer | null): NodeObservation 
     node: node(index),
     answer,
     busy: false,
+    brokenMs: 0,
     agent: null,
     ...(answer === null ? silent : spoke),
   };
@@ -43,17 +44,20 @@ export const plain: NodeAnswer = {
   channel: null,
   acknowledgements: 0,
   acknowledges: false,
+  acknowledgers: 0,
+  commitsWaiting: 0,
   gtids: `${uuid}:1-10`,
   groupState: 'OFFLINE',
   group: [],
 };
-export const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledgements: 1 };
+export const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledgements: 1, acknowledgers: 2 };
 export const following = {
   source: at(1),
   receiverRunning: true,
   heardMs: 200,
   applierRunning: true,
   error: null,
+  applierError: null,
 };
 export const replica: NodeAnswer = { ...plain, channel: following, acknowledges: true };
 
@@ -61,6 +65,10 @@ export const shard = {
   name: 'shard_1',
   haMode: 'rbr',
   fullsyncLevel: 1,
+  acknowledgements: 1,
+  degrade: { enabled: false, afterSeconds: 0 },
+  starvedMs: 0,
+  noSwitchUntil: null,
   nodes: [],
   stopped: [],
   recentFailovers: 0,
