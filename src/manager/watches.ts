@@ -5,6 +5,7 @@ import type { KlusterError } from '../core/errors/kluster-error.ts';
 import type { JobId } from '../core/ids.ts';
 import { AgentWatch } from '../ha/agent-watch.ts';
 import { ComputeWatch } from '../ha/compute-watch.ts';
+import { InDoubtWatch } from '../ha/in-doubt.ts';
 import { defaultFailoverPolicy } from '../ha/shard-observation.ts';
 import { ShardWatch } from '../ha/shard-watch.ts';
 import type { JobSubmission } from '../jobs/directory.ts';
@@ -13,6 +14,7 @@ import type { HomeConfig } from './home-config.ts';
 export interface Watches {
   readonly shardWatch: ShardWatch;
   readonly computeWatch: ComputeWatch;
+  readonly inDoubtWatch: InDoubtWatch;
   readonly agentWatch: AgentWatch;
 }
 
@@ -36,12 +38,14 @@ export function makeWatches(options: {
     },
   });
   const computeWatch = new ComputeWatch(options);
+  const inDoubtWatch = new InDoubtWatch(options);
   const agentWatch = new AgentWatch({
     ...options,
     onSuspicion: (instance) => {
       shardWatch.suspect(instance);
       computeWatch.suspect(instance);
+      inDoubtWatch.suspect();
     },
   });
-  return { shardWatch, computeWatch, agentWatch };
+  return { shardWatch, computeWatch, inDoubtWatch, agentWatch };
 }
