@@ -68,6 +68,12 @@ REVOKE ALL ON FUNCTION kluster.query_on_shard(bigint, text) FROM PUBLIC;
 COMMENT ON FUNCTION kluster.query_on_shard(bigint, text) IS
 	'The rows of a MySQL SELECT on a shard, in this transaction. For superusers.';
 
+CREATE FUNCTION kluster.query_server(host text, port integer, statement text) RETURNS SETOF text[]
+	AS 'MODULE_PATHNAME', 'kluster_direct_query_server' LANGUAGE C STRICT;
+REVOKE ALL ON FUNCTION kluster.query_server(text, integer, text) FROM PUBLIC;
+COMMENT ON FUNCTION kluster.query_server(text, integer, text) IS
+	'The rows of a MySQL SELECT on a server that need not be a shard yet. For superusers.';
+
 -- ddl
 
 -- Which entries of the log of definitions this database ('database'), and this compute node ('node', in database postgres), has.

@@ -3,7 +3,10 @@
  */
 #include "postgres.h"
 
+#include <netinet/in.h>
+#include <netinet/tcp.h>
 #include <poll.h>
+#include <sys/socket.h>
 
 #include "miscadmin.h"
 #include "pgstat.h"
@@ -29,6 +32,9 @@
 
 /* Between two attempts to connect, unless the topology changes. */
 #define RETRY_MILLISECONDS 200
+
+/* How often a wait looks whether the server is still the one to wait for. */
+#define LOOK_MILLISECONDS 500
 
 static HTAB *cache = NULL;
 
@@ -164,6 +170,8 @@ follow_topology(KlusterConnection *connection)
 {
 	const KlusterTopology *topology = kluster_topology();
 
+	if (connection->key.purpose == KLUSTER_ANY)
+		return;
 	if (connection->host != NULL && connection->version == kluster_topology_version())
 		return;
 	if (connection->key.purpose == KLUSTER_METADATA)
@@ -180,6 +188,24 @@ is_gone(KlusterConnection *connection)
 	struct pollfd socket = {.fd = mysql_get_socket(connection->mysql), .events = POLLIN};
 
 	return poll(&socket, 1, 0) != 0;
+}
+
+/* A server whose machine is gone without a word is noticed in half a minute. */
+static void
+watch_peer(int socket)
+{
+	int			idle_seconds = 10;
+	int			interval_seconds = 5;
+	int			probes = 4;
+	unsigned int unacknowledged_milliseconds = 30000;
+	int			on = 1;
+
+	(void) setsockopt(socket, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof(on));
+	(void) setsockopt(socket, IPPROTO_TCP, TCP_KEEPIDLE, &idle_seconds, sizeof(idle_seconds));
+	(void) setsockopt(socket, IPPROTO_TCP, TCP_KEEPINTVL, &interval_seconds, sizeof(interval_seconds));
+	(void) setsockopt(socket, IPPROTO_TCP, TCP_KEEPCNT, &probes, sizeof(probes));
+	(void) setsockopt(socket, IPPROTO_TCP, TCP_USER_TIMEOUT, &unacknowledged_milliseconds,
+					  sizeof(unacknowledged_milliseconds));
 }
 
 static void
@@ -203,6 +229,7 @@ connect_now(KlusterConnection *connection)
 		wishes = mysql_real_connect_cont(&connected, connection->mysql, kluster_wait(connection, wishes, until));
 	if (connected == NULL)
 		kluster_raise(connection, NULL);
+	watch_peer(mysql_get_socket(connection->mysql));
 }
 
 static void
@@ -303,6 +330,17 @@ kluster_ddl_connection(uint32 shard)
 	return kluster_reach(KLUSTER_DDL, shard);
 }
 
+KlusterConnection *
+kluster_any_connection(const char *host, uint16 port)
+{
+	KlusterConnection *connection = cached(KLUSTER_ANY, 0);
+	const KlusterTopology *topology = kluster_topology();
+
+	lead_to(connection, "the server", host, port, topology->user, topology->password);
+	kluster_reopen(connection);
+	return connection;
+}
+
 MYSQL *
 kluster_mysql(KlusterConnection *connection)
 {
@@ -337,6 +375,37 @@ prepare_wait_set(KlusterConnection *connection, int events)
 	connection->wait_events = events;
 }
 
+/*
+ * Does the topology name another server by now? Then the one that is waited for
+ * may hang for ever: it was failed over because it does not answer.
+ */
+static bool
+has_moved(KlusterConnection *connection)
+{
+	const KlusterTopology *topology;
+	const KlusterShard *shard;
+	const char *host;
+	uint16		port;
+
+	if (connection->key.purpose == KLUSTER_ANY || connection->version == kluster_topology_version())
+		return false;
+	topology = kluster_topology_if_set();
+	if (topology == NULL)
+		return false;
+	shard = connection->key.purpose == KLUSTER_METADATA ? NULL : kluster_find_shard(topology, connection->key.shard);
+	if (connection->key.purpose == KLUSTER_METADATA)
+	{
+		host = topology->metadata_host;
+		port = topology->metadata_port;
+	}
+	else
+	{
+		host = shard == NULL || shard->primary == NULL ? NULL : shard->primary->host;
+		port = host == NULL ? 0 : shard->primary->port;
+	}
+	return host != NULL && (strcmp(host, connection->host) != 0 || port != connection->port);
+}
+
 int
 kluster_wait(KlusterConnection *connection, int wishes, TimestampTz until)
 {
@@ -349,12 +418,12 @@ kluster_wait(KlusterConnection *connection, int wishes, TimestampTz until)
 	for (;;)
 	{
 		WaitEvent	happened;
-		long		timeout = -1;
+		long		timeout = LOOK_MILLISECONDS;
 
 		CHECK_FOR_INTERRUPTS();
 		if (until != 0)
-			timeout = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
-		if (timeout == 0)
+			timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until));
+		if (timeout == 0 || has_moved(connection))
 			return MYSQL_WAIT_TIMEOUT;
 		prepare_wait_set(connection, events);
 		if (WaitEventSetWait(connection->wait_set, timeout, &happened, 1, PG_WAIT_EXTENSION) == 0)

@@ -47,6 +47,12 @@ extern KlusterConnection *kluster_metadata_connection(void);
  */
 extern KlusterConnection *kluster_ddl_connection(uint32 shard);
 
+/*
+ * A new connection to any server with the account for the shards, outside of all
+ * transactions. The next call ends it.
+ */
+extern KlusterConnection *kluster_any_connection(const char *host, uint16 port);
+
 /* For the few calls of the client library that need it: escaping, warnings. */
 extern MYSQL *kluster_mysql(KlusterConnection *connection);
 

@@ -15,6 +15,7 @@
 PG_FUNCTION_INFO_V1(kluster_direct_execute);
 PG_FUNCTION_INFO_V1(kluster_direct_define);
 PG_FUNCTION_INFO_V1(kluster_direct_query);
+PG_FUNCTION_INFO_V1(kluster_direct_query_server);
 
 static void
 require_superuser(void)
@@ -70,18 +71,17 @@ row_array(char **values, unsigned long *lengths, int columns)
 	return PointerGetDatum(construct_md_array(datums, nulls, 1, &columns, &lower, TEXTOID, -1, false, TYPALIGN_INT));
 }
 
-Datum
-kluster_direct_query(PG_FUNCTION_ARGS)
+/* Gives the rows of a statement to the caller. */
+static void
+return_rows(FunctionCallInfo fcinfo, KlusterConnection *connection, text *statement)
 {
 	ReturnSetInfo *out = (ReturnSetInfo *) fcinfo->resultinfo;
 	KlusterResult *result;
 	char	  **values;
 	unsigned long *lengths;
 
-	require_superuser();
 	InitMaterializedSRF(fcinfo, MAT_SRF_USE_EXPECTED_DESC);
-	result = kluster_query(kluster_connection(shard_argument(PG_GETARG_INT64(0)), KLUSTER_READ),
-						   text_to_cstring(PG_GETARG_TEXT_PP(1)));
+	result = kluster_query(connection, text_to_cstring(statement));
 	while (kluster_fetch(result, &values, &lengths))
 	{
 		Datum		row = row_array(values, lengths, kluster_columns(result));
@@ -91,5 +91,27 @@ kluster_direct_query(PG_FUNCTION_ARGS)
 		tuplestore_putvalues(out->setResult, out->setDesc, &row, &null);
 	}
 	kluster_close(result);
+}
+
+Datum
+kluster_direct_query(PG_FUNCTION_ARGS)
+{
+	require_superuser();
+	return_rows(fcinfo, kluster_connection(shard_argument(PG_GETARG_INT64(0)), KLUSTER_READ), PG_GETARG_TEXT_PP(1));
+	return (Datum) 0;
+}
+
+Datum
+kluster_direct_query_server(PG_FUNCTION_ARGS)
+{
+	int32		port = PG_GETARG_INT32(1);
+
+	require_superuser();
+	if (port < 1 || port > PG_UINT16_MAX)
+		ereport(ERROR,
+				(errcode(ERRCODE_INVALID_PARAMETER_VALUE),
+				 errmsg("port: %d is not between 1 and %d", port, PG_UINT16_MAX)));
+	return_rows(fcinfo, kluster_any_connection(text_to_cstring(PG_GETARG_TEXT_PP(0)), (uint16) port),
+				PG_GETARG_TEXT_PP(2));
 	return (Datum) 0;
 }

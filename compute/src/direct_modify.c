@@ -262,6 +262,8 @@ kluster_plan_direct(PlannerInfo *root, ModifyTable *plan, Index table, int subpl
 		scan->fdw_exprs = text.expressions;
 		scan->fdw_private = list_make3(kluster_text_node(&text), makeInteger((int) remote->shard),
 									   makeInteger(plan->canSetTag));
+		/* Changes run one after another. */
+		scan->scan.plan.async_capable = false;
 		scan->scan.plan.lefttree = NULL;
 	}
 	table_close(relation, NoLock);

@@ -6,6 +6,8 @@
 #include "fmgr.h"
 #include "foreign/fdwapi.h"
 
+#include "analyze.h"
+#include "async.h"
 #include "modify.h"
 #include "relation.h"
 #include "row_identity.h"
@@ -49,6 +51,13 @@ kluster_fdw_handler(PG_FUNCTION_ARGS)
 	routine->IterateDirectModify = kluster_iterate_direct;
 	routine->EndDirectModify = kluster_end_direct;
 	routine->ExplainDirectModify = kluster_explain_direct;
+
+	routine->AnalyzeForeignTable = kluster_analyze;
+
+	routine->IsForeignPathAsyncCapable = kluster_is_async_capable;
+	routine->ForeignAsyncRequest = kluster_async_request;
+	routine->ForeignAsyncConfigureWait = kluster_async_configure_wait;
+	routine->ForeignAsyncNotify = kluster_async_notify;
 
 	PG_RETURN_POINTER(routine);
 }

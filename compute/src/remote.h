@@ -15,7 +15,8 @@ typedef enum KlusterPurpose
 {
 	KLUSTER_DATA,				/* a shard, under the transaction of this backend */
 	KLUSTER_DDL,				/* a shard, each statement on its own */
-	KLUSTER_METADATA			/* the metadata server */
+	KLUSTER_METADATA,			/* the metadata server */
+	KLUSTER_ANY					/* some server that is not in the topology (yet) */
 } KlusterPurpose;
 
 /* Room for the name of a global transaction: "<comp id>-<timestamp>-<local id>". */
@@ -96,7 +97,7 @@ extern void kluster_each_connection(void (*visit) (KlusterConnection *connection
 /*
  * Waits until one of the suspended operation's wishes comes true. Returns the
  * MYSQL_WAIT_* that did, MYSQL_WAIT_TIMEOUT when the time `until` came first
- * (0: no limit). Serves interrupts.
+ * (0: no limit), or when a failover made waiting vain. Serves interrupts.
  */
 extern int	kluster_wait(KlusterConnection *connection, int wishes, TimestampTz until);
 

@@ -67,6 +67,7 @@ kluster_begin_scan(ForeignScanState *node, int flags)
 	scan->query = kluster_query_begin(list_nth(plan->fdw_private, KLUSTER_SCAN_TEXT), plan->fdw_exprs, &node->ss.ps);
 	scan->shard = (uint32) intVal(list_nth(plan->fdw_private, KLUSTER_SCAN_SHARD));
 	scan->access = intVal(list_nth(plan->fdw_private, KLUSTER_SCAN_LOCKS)) ? KLUSTER_WRITE : KLUSTER_READ;
+	scan->is_async = node->ss.ps.async_capable;
 	scan->context = AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "kluster scan", ALLOCSET_SMALL_SIZES);
 	prepare_fields(scan, list_nth(plan->fdw_private, KLUSTER_SCAN_ATTRIBUTES),
 				   list_nth(plan->fdw_private, KLUSTER_SCAN_AVERAGES),
@@ -133,25 +134,35 @@ start(ForeignScanState *node)
 	KlusterConnection *connection = kluster_connection(kluster_reading_shard(scan->shard), scan->access);
 	MemoryContext caller = MemoryContextSwitchTo(scan->context);
 
-	scan->result = kluster_query(connection, sql);
+	scan->result = scan->is_async ? kluster_query_start(connection, sql) : kluster_query(connection, sql);
 	MemoryContextSwitchTo(caller);
+}
+
+static KlusterFetch
+next_row(KlusterScan *scan, char ***values, unsigned long **lengths)
+{
+	if (scan->is_async)
+		return kluster_try_fetch(scan->result, values, lengths);
+	return kluster_fetch(scan->result, values, lengths) ? KLUSTER_ROW : KLUSTER_END;
 }
 
 TupleTableSlot *
 kluster_iterate_scan(ForeignScanState *node)
 {
 	KlusterScan *scan = node->fdw_state;
+	KlusterFetch fetched = KLUSTER_END;
 	char	  **values;
 	unsigned long *lengths;
 
 	if (scan->result == NULL && !scan->done)
 		start(node);
-	if (scan->done || !kluster_fetch(scan->result, &values, &lengths))
-	{
-		scan->done = true;
-		return ExecClearTuple(node->ss.ss_ScanTupleSlot);
-	}
-	return kluster_store_row(node, values, lengths);
+	if (!scan->done)
+		fetched = next_row(scan, &values, &lengths);
+	if (fetched == KLUSTER_ROW)
+		return kluster_store_row(node, values, lengths);
+	scan->later = fetched == KLUSTER_LATER;
+	scan->done = fetched == KLUSTER_END;
+	return ExecClearTuple(node->ss.ss_ScanTupleSlot);
 }
 
 static void

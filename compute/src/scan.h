@@ -24,6 +24,8 @@ typedef struct KlusterScan
 	KlusterResult *result;		/* NULL: not started */
 	MemoryContext context;		/* of the result */
 	bool		done;
+	bool		is_async;		/* does not wait for rows ... */
+	bool		later;			/* ... but says that they come later */
 } KlusterScan;
 
 extern void kluster_begin_scan(ForeignScanState *node, int flags);

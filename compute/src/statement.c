@@ -97,7 +97,7 @@ continue_step(KlusterConnection *connection, Step step, StepOutcome *outcome, in
 	}
 }
 
-/* Continues until the step has ended; false when `until` came first. */
+/* Continues until the step has ended; false when waiting has no (more) sense: the connection is dropped then. */
 static bool
 finish_step(KlusterConnection *connection, Step step, StepOutcome *outcome, TimestampTz until)
 {
@@ -106,7 +106,10 @@ finish_step(KlusterConnection *connection, Step step, StepOutcome *outcome, Time
 		int			happened = kluster_wait(connection, connection->waits, until);
 
 		if (happened == MYSQL_WAIT_TIMEOUT)
+		{
+			kluster_drop(connection);
 			return false;
+		}
 		continue_step(connection, step, outcome, happened);
 	}
 	return true;
@@ -160,7 +163,10 @@ kluster_send(KlusterConnection *connection, const char *text, TimestampTz until)
 		int			happened = kluster_wait(connection, connection->waits, until);
 
 		if (happened == MYSQL_WAIT_TIMEOUT)
-			break;
+		{
+			kluster_drop(connection);
+			return;
+		}
 		continue_step(connection, STEP_QUERY, &outcome, happened);
 		connection->sending = (connection->waits & MYSQL_WAIT_WRITE) != 0;
 	}
@@ -399,9 +405,14 @@ start_reading(KlusterResult *result, bool wait)
 	{
 		StepOutcome outcome = {result->connection->query_failed, NULL};
 
-		if (!(wait ? finish_step(result->connection, STEP_QUERY, &outcome, 0) :
+		if (result->connection->mysql == NULL ||
+			!(wait ? finish_step(result->connection, STEP_QUERY, &outcome, 0) :
 			  poll_step(result->connection, STEP_QUERY, &outcome)))
-			return false;
+		{
+			if (result->connection->mysql != NULL)
+				return false;
+			outcome.failed = 1;
+		}
 		begin_rows(result, &outcome);
 	}
 	return true;
@@ -435,7 +446,7 @@ fetch(KlusterResult *result, bool wait, char ***values, unsigned long **lengths)
 		return fetch_stored(result, values, lengths);
 	if (result->ended)
 		return KLUSTER_END;
-	if (connection->stream != result)
+	if (result->started && connection->stream != result)
 		kluster_lost(connection);
 	if (!start_reading(result, wait))
 		return KLUSTER_LATER;
@@ -444,7 +455,11 @@ fetch(KlusterResult *result, bool wait, char ***values, unsigned long **lengths)
 	if (connection->waits == 0)
 		start_step(connection, STEP_FETCH, &outcome);
 	if (!(wait ? finish_step(connection, STEP_FETCH, &outcome, 0) : poll_step(connection, STEP_FETCH, &outcome)))
+	{
+		if (connection->mysql == NULL)
+			kluster_lost(connection);
 		return KLUSTER_LATER;
+	}
 	if (outcome.row == NULL)
 	{
 		if (mysql_errno(connection->mysql) != 0)

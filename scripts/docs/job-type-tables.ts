@@ -32,6 +32,8 @@ function valueRule(schema: ParameterSchema): string {
   switch (schema.type) {
     case 'integer':
       return `${String(schema.minimum)} to ${String(schema.maximum)}`;
+    case 'number':
+      return `${String(schema.minimum)} to ${String(schema.maximum)}, decimals allowed`;
     case 'boolean':
       return '`0` or `1`';
     case 'array':

@@ -47,6 +47,11 @@ const PostgresSpec = Type.Object({ engine: Type.Literal('postgres'), ...common }
 
 export const StopBody = Type.Object({ mode: Type.Union([Type.Literal('fast'), Type.Literal('immediate')]) });
 export const RestartBody = Type.Object({ operationKey: Type.String({ minLength: 1, maxLength: 200 }) });
+const gtidSet = Type.String({ maxLength: 100_000, pattern: String.raw`^[0-9a-zA-Z_:,\s-]*$` });
+export const SaveTransactionsBody = Type.Object({
+  operationKey: Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9-]+$' }),
+  known: gtidSet,
+});
 export const CpuLimitRequest = Type.Object({ limit: Type.Union([CpuLimitBody, Type.Null()]) });
 const PortsBody = Type.Object({
   hostaddr: HostAddress,

@@ -1,4 +1,4 @@
-import { withDeadline } from '../core/abort.ts';
+import { linkedSignal, withDeadline } from '../core/abort.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { EngineInstance } from '../engines/engine.ts';
@@ -79,6 +79,30 @@ export class EngineRun {
 
   get isReady(): boolean {
     return this.#isReady;
+  }
+
+  /** @throws KlusterError instance_start_failed, or the reason of the signal */
+  async readyWithin(ms: number, signal: AbortSignal): Promise<void> {
+    const { name, engine } = this.#input;
+    const enough = linkedSignal(signal);
+    const late = sleep(ms, undefined, { signal: enough.signal }).then(
+      () => {
+        throw new KlusterError(
+          'instance_start_failed',
+          `${name} is still starting after ${String(ms)} ms; see ${engine.logFile}`,
+        );
+      },
+      () => {
+        signal.throwIfAborted();
+      },
+    );
+    try {
+      await Promise.race([this.ready, late]);
+    } finally {
+      enough.release();
+      enough.abort(new Error('no longer wanted'));
+      await late.catch(() => undefined);
+    }
   }
 
   async #untilReady(first: boolean): Promise<void> {

@@ -1,4 +1,4 @@
-import { lstat, mkdir, open, readFile, rename, rm } from 'node:fs/promises';
+import { lstat, mkdir, open, readFile, readdir, rename, rm } from 'node:fs/promises';
 import { basename, dirname, join } from 'node:path';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import type { InstanceId } from '../core/ids.ts';
@@ -74,6 +74,27 @@ async function makeOne(directory: string, owned: OwnedDirectories, user: EngineU
 /** Makes the directories and marks them. @throws KlusterError instance_conflict when one exists. */
 export async function makeDirectories(owned: OwnedDirectories, user: EngineUser): Promise<void> {
   for (const directory of owned.directories) await makeOne(directory, owned, user);
+}
+
+const privatePattern = /^\.(.+)\.([0-9a-f-]{36})$/;
+
+/** Directories directly below `base` that some agent made for an instance, but for none of those that are owned. */
+export async function strayDirectories(
+  base: string,
+  owned: readonly OwnedDirectories[],
+): Promise<readonly string[]> {
+  const tokens = new Set(owned.map(({ token }) => token));
+  const names = await readdir(base).catch((error: unknown) => {
+    if (hasCode(error, 'ENOENT', 'ENOTDIR')) return [];
+    throw error;
+  });
+  const strays: string[] = [];
+  for (const name of names) {
+    const path = join(base, name);
+    const token = (await readMarker(path)) ?? privatePattern.exec(name)?.[2];
+    if (token !== undefined && !tokens.has(token)) strays.push(path);
+  }
+  return strays;
 }
 
 /**

@@ -18,7 +18,8 @@ export interface InstanceRecord {
   readonly spec: InstanceSpec;
   /** Written into every directory of the instance: only what carries it is ever removed. */
   readonly token: string;
-  phase: 'creating' | 'created' | 'deleting';
+  /** `remaking`: exists, and is emptied and made again; unlike `creating`, a failure does not take it away. */
+  phase: 'creating' | 'remaking' | 'created' | 'deleting';
   desired: 'running' | 'stopped';
   engineVersion: string;
   cpuLimit: { cores: number; mode: 'quota' | 'share' } | null;
@@ -26,19 +27,27 @@ export interface InstanceRecord {
   lastExit: { at: string; reason: string } | null;
   /** The latest restarts that were asked for, oldest first. */
   operationKeys: string[];
+  /** The key of the last request that had it made again. */
+  remadeBy?: string;
 }
 
 const StoredRecord = Type.Object({
   instanceId: Type.String(),
   spec: Type.Unknown(),
   token: Type.String({ minLength: 1 }),
-  phase: Type.Union([Type.Literal('creating'), Type.Literal('created'), Type.Literal('deleting')]),
+  phase: Type.Union([
+    Type.Literal('creating'),
+    Type.Literal('remaking'),
+    Type.Literal('created'),
+    Type.Literal('deleting'),
+  ]),
   desired: Type.Union([Type.Literal('running'), Type.Literal('stopped')]),
   engineVersion: Type.String(),
   cpuLimit: Type.Union([CpuLimitBody, Type.Null()]),
   restarts: Type.Integer(),
   lastExit: Type.Union([Type.Object({ at: Type.String(), reason: Type.String() }), Type.Null()]),
   operationKeys: Type.Array(Type.String()),
+  remadeBy: Type.Optional(Type.String()),
 });
 
 const extension = '.json';

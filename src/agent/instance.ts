@@ -1,7 +1,12 @@
-import { linkedSignal } from '../core/abort.ts';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
-import type { InstanceState, InstanceView, StopRequest } from '../core/agent-protocol.ts';
+import type {
+  InstanceState,
+  InstanceView,
+  SavedTransactions,
+  SaveTransactionsRequest,
+  StopRequest,
+} from '../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { CpuLimit } from '../core/model.ts';
 import type { EngineInstance } from '../engines/engine.ts';
@@ -12,8 +17,11 @@ import type { CgroupDriver } from './cgroup/driver.ts';
 import { whenNotBusy } from './cgroup/files.ts';
 import type { ProcessExit } from './engine-process.ts';
 import { EngineRun } from './engine-run.ts';
-import { makeDirectories, removeDirectories } from './instance-directories.ts';
+import { applyCpuLimit } from './cgroup/apply-limit.ts';
+import { makeDirectories, removeDirectories, type OwnedDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
+import { recordedView } from './instance-view.ts';
+import { PulseOfRuns } from './pulse.ts';
 import { RecordKeeper } from './record-keeper.ts';
 
 export interface InstanceOptions {
@@ -44,6 +52,8 @@ export class Instance {
   readonly #backoff = new Backoff();
   readonly #warnings = new Map<string, string>();
   #run: EngineRun | null = null;
+  /** Of the run, from when it is ready. */
+  readonly #pulse: PulseOfRuns;
   #stopping = false;
   /** An operation is under way. */
   #working = false;
@@ -57,10 +67,18 @@ export class Instance {
     this.#options = options;
     this.#record = options.record;
     this.#keeper = new RecordKeeper(options.record, options.store);
+    this.#pulse = new PulseOfRuns(options.engine.openPulse, () => {
+      this.#changed();
+    });
   }
 
   get record(): Readonly<InstanceRecord> {
     return this.#record;
+  }
+
+  get owned(): OwnedDirectories {
+    const { engine, record } = this.#options;
+    return { instanceId: record.instanceId, directories: engine.directories, token: record.token };
   }
 
   /** True when nothing of it is left. */
@@ -69,29 +87,18 @@ export class Instance {
   }
 
   view(): InstanceView {
-    const { engine } = this.#options;
-    const { instanceId, spec, desired, restarts, lastExit, engineVersion } = this.#record;
     return {
-      instanceId,
-      engine: engine.engine,
-      engineVersion,
-      hostaddr: spec.hostaddr,
-      port: spec.port,
+      ...recordedView(this.#record, this.#options.engine),
       state: this.#state(),
-      desired,
       pid: this.#run?.process.pid ?? null,
-      datadir: engine.datadir,
-      logFile: engine.logFile,
-      restarts,
-      lastExit,
-      labels: spec.labels,
       warnings: [...this.#warnings.values()],
+      ...(this.#pulse.health !== null && { health: this.#pulse.health }),
     };
   }
 
   #state(): InstanceState {
     if (this.#record.phase === 'deleting' || this.#stopping) return 'stopping';
-    if (this.#record.phase === 'creating') return 'creating';
+    if (this.#record.phase !== 'created') return 'creating';
     if (this.#run !== null) return this.#run.isReady ? 'running' : 'starting';
     if (this.#record.desired === 'stopped') return 'stopped';
     const startComes = this.#restart !== null || this.#working;
@@ -111,6 +118,7 @@ export class Instance {
     const { phase, desired } = this.#record;
     if (phase === 'deleting') await this.remove();
     else if (phase === 'creating') await this.#recreate();
+    else if (phase === 'remaking') await this.#exclusive(() => this.#remakeNow());
     else if (desired === 'stopped') await this.#exclusive(() => this.#end('fast'));
     else if (this.#run === null) await this.start();
   }
@@ -139,7 +147,7 @@ export class Instance {
         await this.#keeper.save();
         if (cleanFirst) {
           await this.#end('immediate');
-          await removeDirectories(this.#owned());
+          await removeDirectories(this.owned);
         }
         await this.#make(signal);
         return this.view();
@@ -150,10 +158,38 @@ export class Instance {
     });
   }
 
+  /**
+   * Removes all data and makes the instance again from the template, once per key. What fails is taken up again by the
+   * next call, or by the next agent.
+   */
+  async remake(operationKey: string): Promise<InstanceView> {
+    this.#interruptStarting();
+    return this.#exclusive(async () => {
+      this.#assertThere();
+      if (this.#record.remadeBy !== operationKey) {
+        this.#record.remadeBy = operationKey;
+        this.#record.phase = 'remaking';
+      }
+      if (this.#record.phase === 'remaking') await this.#remakeNow();
+      else await this.#startNow(this.#starting.signal);
+      return this.view();
+    });
+  }
+
+  async #remakeNow(): Promise<void> {
+    this.#record.desired = 'running';
+    this.#record.restarts = 0;
+    this.#backoff.reset();
+    await this.#keeper.save();
+    await this.#end('immediate');
+    await removeDirectories(this.owned);
+    await this.#make(this.#starting.signal);
+  }
+
   async #make(signal: AbortSignal): Promise<void> {
     const { engine, user } = this.#options;
     this.#changed();
-    await makeDirectories(this.#owned(), user);
+    await makeDirectories(this.owned, user);
     await engine.populate(signal);
     await this.#launch(true, signal);
     this.#record.phase = 'created';
@@ -173,6 +209,9 @@ export class Instance {
   }
 
   async #startNow(signal: AbortSignal): Promise<void> {
+    if (this.#record.phase === 'remaking') {
+      throw new KlusterError('agent_refused', `${this.#record.instanceId} is being made again`);
+    }
     this.#record.desired = 'running';
     this.#record.restarts = 0;
     this.#backoff.reset();
@@ -219,6 +258,14 @@ export class Instance {
     });
   }
 
+  /** @throws KlusterError bad_request when the engine has no transaction logs that could be read */
+  async saveTransactions(request: SaveTransactionsRequest): Promise<SavedTransactions> {
+    this.#assertThere();
+    const { engine, record } = this.#options;
+    if (engine.saveTransactions !== undefined) return engine.saveTransactions(request);
+    throw new KlusterError('bad_request', `${record.instanceId} is no storage node`);
+  }
+
   /** @throws KlusterError cgroup_unavailable */
   async setCpuLimit(limit: CpuLimit | null): Promise<CpuLimit | null> {
     const { cgroup, record } = this.#options;
@@ -254,6 +301,7 @@ export class Instance {
     await this.#operations;
     this.#gone = true;
     this.#cancelRestart();
+    await this.#pulse.end();
     this.#run?.release();
     await this.#keeper.close();
   }
@@ -265,7 +313,7 @@ export class Instance {
     await this.#keeper.save();
     await this.#end('immediate');
     if (cgroup !== null) await whenNotBusy(() => cgroup.remove(record.instanceId));
-    const foreign = await removeDirectories(this.#owned());
+    const foreign = await removeDirectories(this.owned);
     if (foreign.length > 0)
       logger.warn({ instance: record.instanceId, foreign }, 'left what it did not make');
     this.#gone = true;
@@ -275,34 +323,11 @@ export class Instance {
   /** Starts the process unless it runs, and waits until it serves. */
   async #launch(first: boolean, signal: AbortSignal): Promise<void> {
     if (this.#run === null) {
-      this.#applyCpuLimit();
+      applyCpuLimit(this.#options.cgroup, this.#record, this.#warnings);
       this.#record.engineVersion = this.#options.engine.version;
       this.#watch(await EngineRun.start(this.#runInput(), first));
     }
-    if (this.#run !== null) await this.#untilReady(this.#run, signal);
-  }
-
-  async #untilReady(run: EngineRun, signal: AbortSignal): Promise<void> {
-    const { record, engine } = this.#options;
-    const enough = linkedSignal(signal);
-    const late = sleep(readyWaitMs, undefined, { signal: enough.signal }).then(
-      () => {
-        throw new KlusterError(
-          'instance_start_failed',
-          `${record.instanceId} is still starting after ${String(readyWaitMs)} ms; see ${engine.logFile}`,
-        );
-      },
-      () => {
-        signal.throwIfAborted();
-      },
-    );
-    try {
-      await Promise.race([run.ready, late]);
-    } finally {
-      enough.release();
-      enough.abort(new Error('no longer wanted'));
-      await late.catch(() => undefined);
-    }
+    await this.#run?.readyWithin(readyWaitMs, signal);
   }
 
   #watch(run: EngineRun): void {
@@ -313,6 +338,7 @@ export class Instance {
     });
     run.ready.then(
       () => {
+        if (this.#run === run) this.#pulse.begin();
         this.#changed();
       },
       (error: unknown) => {
@@ -327,6 +353,7 @@ export class Instance {
   #ended(run: EngineRun, exit: ProcessExit): void {
     if (this.#run !== run || this.#gone) return;
     this.#run = null;
+    void this.#pulse.end();
     this.#record.lastExit = { at: exit.at.toISOString(), reason: exit.reason };
     const unexpected =
       this.#record.phase === 'created' && this.#record.desired === 'running' && !this.#stopping;
@@ -390,26 +417,6 @@ export class Instance {
     }
   }
 
-  #applyCpuLimit(): void {
-    const { cgroup } = this.#options;
-    const { cpuLimit, instanceId } = this.#record;
-    if (cpuLimit === null) return;
-    if (cgroup === null) {
-      this.#warnings.set(
-        'cgroup',
-        'cpu limit not in force: the machine has no writable cpu cgroup controller',
-      );
-      return;
-    }
-    try {
-      cgroup.setLimit(instanceId, cpuLimit);
-      this.#warnings.delete('cgroup');
-    } catch (error) {
-      // Serving without a limit is better than not serving.
-      this.#warnings.set('cgroup', `cpu limit not in force: ${errorText(error)}`);
-    }
-  }
-
   #runInput() {
     const { engine, user, cgroup, record } = this.#options;
     const limited = this.#record.cpuLimit !== null && !this.#warnings.has('cgroup');
@@ -420,11 +427,6 @@ export class Instance {
     if (this.#gone) {
       throw new KlusterError('instance_not_found', `Instance ${this.#record.instanceId} was removed`);
     }
-  }
-
-  #owned() {
-    const { engine, record } = this.#options;
-    return { instanceId: record.instanceId, directories: engine.directories, token: record.token };
   }
 
   #interruptStarting(): void {

@@ -2,7 +2,17 @@ import { randomUUID } from 'node:crypto';
 import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
-import type { Account, AgentEvent, InstanceSpec, InstanceView, StopRequest } from '../core/agent-protocol.ts';
+import type {
+  Account,
+  AgentEvent,
+  InstanceSpec,
+  InstanceView,
+  SavedTransactions,
+  SaveTransactionsRequest,
+  StopRequest,
+  StrayProcess,
+  Strays,
+} from '../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { InstanceId } from '../core/ids.ts';
 import { sortedJson, type Json } from '../core/json.ts';
@@ -16,8 +26,10 @@ import { detectCgroup } from './cgroup/detect.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
 import { tokened } from './cgroup/tokened.ts';
 import { Engines } from './engines.ts';
+import { strayDirectories } from './instance-directories.ts';
 import { RecordStore, type InstanceRecord } from './instance-record.ts';
 import { Instance } from './instance.ts';
+import { strayProcesses } from './stray-processes.ts';
 
 export interface InstancesOptions {
   /** Where the agent keeps what it knows; made when missing. One agent at a time. */
@@ -123,6 +135,18 @@ export class Instances {
     return [...this.#instances.values()].map((instance) => instance.view());
   }
 
+  /** What agents have left below these base directories: of earlier instances, of lost state directories. */
+  async strays(bases: readonly string[]): Promise<Strays> {
+    const owned = [...this.#instances.values()].map((instance) => instance.owned);
+    const directories: string[] = [];
+    const processes: StrayProcess[] = [];
+    for (const base of new Set(bases)) {
+      directories.push(...(await strayDirectories(base, owned)));
+      processes.push(...strayProcesses(base, owned, this.#user.uid));
+    }
+    return { directories, processes };
+  }
+
   specs(): readonly InstanceSpec[] {
     return [...this.#instances.values()].map(({ record }) => record.spec);
   }
@@ -187,6 +211,15 @@ export class Instances {
 
   async restart(id: InstanceId, operationKey: string): Promise<InstanceView> {
     return this.#find(id).restart(operationKey);
+  }
+
+  /** All data is removed, and the instance made again from the template; once per key. */
+  async remake(id: InstanceId, operationKey: string): Promise<InstanceView> {
+    return this.#find(id).remake(operationKey);
+  }
+
+  async saveTransactions(id: InstanceId, request: SaveTransactionsRequest): Promise<SavedTransactions> {
+    return this.#find(id).saveTransactions(request);
   }
 
   /** @throws KlusterError cgroup_unavailable */

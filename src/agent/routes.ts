@@ -2,7 +2,15 @@ import type { FastifyInstance } from 'fastify';
 import type { Health, InstanceSpec, MachineStats } from '../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import { instanceId, type InstanceId } from '../core/ids.ts';
-import { CpuLimitRequest, RestartBody, StopBody, parseBody, parsePaths, parsePortCheck } from './bodies.ts';
+import {
+  CpuLimitRequest,
+  RestartBody,
+  SaveTransactionsBody,
+  StopBody,
+  parseBody,
+  parsePaths,
+  parsePortCheck,
+} from './bodies.ts';
 import type { EventStreams } from './event-stream.ts';
 import type { Instances } from './instances.ts';
 import { CpuMeter, readMemory } from './machine-load.ts';
@@ -52,6 +60,12 @@ function instanceRoutes(server: FastifyInstance, { instances }: RouteOptions): v
   server.post<WithId>('/v1/instances/:id/restart', async ({ params, body }) =>
     instances.restart(idOf(params), parseBody(RestartBody, body).operationKey),
   );
+  server.post<WithId>('/v1/instances/:id/remake', async ({ params, body }) =>
+    instances.remake(idOf(params), parseBody(RestartBody, body).operationKey),
+  );
+  server.post<WithId>('/v1/instances/:id/save-transactions', async ({ params, body }) =>
+    instances.saveTransactions(idOf(params), parseBody(SaveTransactionsBody, body)),
+  );
   server.put<WithId>('/v1/instances/:id/cpu-limit', async ({ params, body }) => ({
     limit: await instances.setCpuLimit(idOf(params), parseBody(CpuLimitRequest, body).limit),
   }));
@@ -89,6 +103,7 @@ function machineRoutes(server: FastifyInstance, options: RouteOptions): void {
   server.post('/v1/paths/space', async ({ body }) => ({
     spaces: await preparedPathSpaces(parsePaths(body)),
   }));
+  server.post('/v1/paths/strays', async ({ body }) => instances.strays(parsePaths(body)));
   server.get('/v1/events', (_request, reply) => {
     reply.hijack();
     streams.add(reply.raw);

@@ -1,5 +1,6 @@
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { epoch as epochOf, type Epoch } from '../core/ids.ts';
+import { disconnect } from '../engines/mysql/clients.ts';
 import { MysqlSession, withMysql, type MysqlLink } from '../engines/mysql/connection.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
 import {
@@ -105,6 +106,11 @@ export class MetadataDatabase {
       statementTimeoutMs: options.statementTimeoutMs ?? defaultStatementTimeoutMs,
     };
     return new MetadataDatabase(address, options.connectionLimit ?? 8);
+  }
+
+  /** Of the database. */
+  get name(): string {
+    return this.address.database ?? metadataDatabaseName;
   }
 
   /** The term of office that `write` acts under; undefined before `takeOffice`. */
@@ -302,14 +308,5 @@ async function killLeadershipHolders(session: SqlSession): Promise<void> {
       WHERE locks.OBJECT_SCHEMA = DATABASE() AND locks.OBJECT_NAME = 'kluster_leadership'
         AND locks.LOCK_STATUS = 'GRANTED' AND threads.PROCESSLIST_ID <> CONNECTION_ID()`,
   );
-  for (const holder of holders) await killConnection(session, numberOf(holder, 'id'));
-}
-
-/** KILL takes no parameter. ER_NO_SUCH_THREAD: it has ended by itself. */
-async function killConnection(session: SqlSession, id: number): Promise<void> {
-  try {
-    await session.query(`KILL CONNECTION ${String(Math.trunc(id))}`);
-  } catch (error) {
-    if (!(error instanceof EngineSqlError) || error.errno !== 1094) throw error;
-  }
+  for (const holder of holders) await disconnect(session, numberOf(holder, 'id'));
 }

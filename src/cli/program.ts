@@ -2,6 +2,7 @@ import { Command } from 'commander';
 import { addAgentCommand } from './commands/agent.ts';
 import { addCompletionCommand } from './commands/completion.ts';
 import { addConnectCommand } from './commands/connect.ts';
+import { addDoctorCommand } from './commands/doctor.ts';
 import { addDownCommand } from './commands/down.ts';
 import { addJobCommands } from './commands/job.ts';
 import { addJobTypeCommands } from './commands/job-types.ts';
@@ -44,6 +45,7 @@ ${exitCodeHelp}`,
   addAgentCommand(program, context);
   program.commandsGroup('Look and connect:');
   addStatusCommand(program, context);
+  addDoctorCommand(program, context);
   addTopologyCommands(program, context);
   addUrlCommand(program, context);
   addConnectCommand(program, context);

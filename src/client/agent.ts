@@ -9,7 +9,10 @@ import type {
   PathSpace,
   PortCheck,
   RestartRequest,
+  SavedTransactions,
+  SaveTransactionsRequest,
   StopRequest,
+  Strays,
 } from '../core/agent-protocol.ts';
 import { errorCatalogue, type ErrorName } from '../core/errors/catalogue.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
@@ -43,6 +46,9 @@ interface Call {
 const quickMs = 5_000;
 /** Verbs that start or stop an engine: crash recovery and flushing a large buffer pool take their time. */
 const engineMs = 180_000;
+
+/** Reading all binary logs of a storage node. */
+const logReadingMs = 3_600_000;
 
 const instancePath = (id: InstanceId, verb = ''): string => `/v1/instances/${encodeURIComponent(id)}${verb}`;
 
@@ -101,6 +107,23 @@ export class AgentClient {
     return this.#call({ method: 'POST', path, body, deadlineMs: 2 * engineMs }, options);
   }
 
+  /** Removes all data of the instance and makes it again from the template, once per operation key. */
+  async remake(id: InstanceId, operationKey: string, options?: CallOptions): Promise<InstanceView> {
+    const body: RestartRequest = { operationKey };
+    const path = instancePath(id, '/remake');
+    return this.#call({ method: 'POST', path, body, deadlineMs: 2 * engineMs }, options);
+  }
+
+  /** Saves what a storage node's logs have beyond `known` to files that outlive the node. */
+  async saveTransactions(
+    id: InstanceId,
+    body: SaveTransactionsRequest,
+    options?: CallOptions,
+  ): Promise<SavedTransactions> {
+    const path = instancePath(id, '/save-transactions');
+    return this.#call({ method: 'POST', path, body, deadlineMs: logReadingMs }, options);
+  }
+
   /** The limit as the kernel has it afterwards. */
   async setCpuLimit(id: InstanceId, limit: CpuLimit | null, options?: CallOptions): Promise<CpuLimit | null> {
     const path = instancePath(id, '/cpu-limit');
@@ -123,6 +146,14 @@ export class AgentClient {
   async pathSpaces(paths: readonly string[], options?: CallOptions): Promise<readonly PathSpace[]> {
     const call: Call = { method: 'POST', path: '/v1/paths/space', body: { paths }, deadlineMs: quickMs };
     return (await this.#call<{ spaces: readonly PathSpace[] }>(call, options)).spaces;
+  }
+
+  /** What lies and runs below these base directories and belongs to no instance. */
+  async strays(paths: readonly string[], options?: CallOptions): Promise<Strays> {
+    return this.#call(
+      { method: 'POST', path: '/v1/paths/strays', body: { paths }, deadlineMs: quickMs },
+      options,
+    );
   }
 
   /**

@@ -12,10 +12,13 @@ import type { InstanceId } from './ids.ts';
  *   POST   /v1/instances/:id/start             → InstanceView, ready
  *   POST   /v1/instances/:id/stop              StopRequest → InstanceView, stopped
  *   POST   /v1/instances/:id/restart           RestartRequest → InstanceView, ready
+ *   POST   /v1/instances/:id/remake            RestartRequest → InstanceView: all data removed, made again from the template
+ *   POST   /v1/instances/:id/save-transactions SaveTransactionsRequest → SavedTransactions
  *   PUT    /v1/instances/:id/cpu-limit         { limit: CpuLimit | null } → { limit } as read back from the kernel
  *   DELETE /v1/instances/:id                   process stopped, every directory removed; 200 also when unknown
  *   POST   /v1/ports/check                     PortCheck → { busy: number[] }
  *   POST   /v1/paths/space                     { paths: string[] } → { spaces: PathSpace[] }; makes missing directories
+ *   POST   /v1/paths/strays                    { paths: string[] } → Strays below these base directories
  *   GET    /v1/events                          newline-delimited JSON of AgentEvent, a heartbeat every 500 ms
  *
  * Every request but /v1/health is signed (`request-signature.ts`) and carries the header `x-kluster-epoch`; a lower
@@ -86,6 +89,14 @@ export type EngineName = InstanceSpec['engine'];
 
 export type InstanceState = 'creating' | 'starting' | 'running' | 'stopping' | 'stopped' | 'failed';
 
+/** What the agent finds when it asks one of its own engines twice a second. */
+export interface InstanceHealth {
+  /** False once two beats in a row had no answer. */
+  readonly answers: boolean;
+  /** Why there was none. */
+  readonly reason: string | null;
+}
+
 export interface InstanceView {
   readonly instanceId: InstanceId;
   readonly engine: EngineName;
@@ -102,9 +113,15 @@ export interface InstanceView {
   /** Automatic restarts since the last time it was started on purpose. */
   readonly restarts: number;
   readonly lastExit: { readonly at: string; readonly reason: string } | null;
+  /** Key of the last request that had it made again from nothing. */
+  readonly remadeBy: string | null;
   readonly labels: Readonly<Record<string, string>>;
+  /** What was asked for, whether the kernel has it or not (`warnings` tells); null: no limit. */
+  readonly cpuLimit: CpuLimit | null;
   /** What could not be done as asked but does not hinder service, e.g. no cgroup controller. */
   readonly warnings: readonly string[];
+  /** Absent while the process is not ready, and for engines that are not asked. */
+  readonly health?: InstanceHealth;
 }
 
 export interface StopRequest {
@@ -117,6 +134,23 @@ export interface RestartRequest {
   readonly operationKey: string;
 }
 
+/** Asks for the transactions in a storage node's binary and relay logs that somebody else lacks. */
+export interface SaveTransactionsRequest {
+  /** Part of the names of the files; a key seen before gives the same files again. `[A-Za-z0-9-]+` */
+  readonly operationKey: string;
+  /** GTID set of what need not be saved. */
+  readonly known: string;
+}
+
+export interface SavedTransactions {
+  /** Files that `mysql` can execute, below the machine's log directory; none when nothing had to be saved. */
+  readonly files: readonly string[];
+  /** GTID set of what is in them. */
+  readonly gtids: string;
+  /** Why the end of a log could not be read, as after a crash in the middle of a write; null when all could. */
+  readonly torn: string | null;
+}
+
 export interface PortCheck {
   readonly hostaddr: string;
   readonly ports: readonly number[];
@@ -127,6 +161,19 @@ export interface PathSpace {
   readonly totalMb: number;
   readonly usedMb: number;
   readonly availableMb: number;
+}
+
+/** What lies or runs below base directories although no instance of the agent owns it. */
+export interface Strays {
+  /** Directories that an agent has made for an instance. */
+  readonly directories: readonly string[];
+  readonly processes: readonly StrayProcess[];
+}
+
+export interface StrayProcess {
+  readonly pid: number;
+  /** The instance's directory that it works in or was told to use. */
+  readonly directory: string;
 }
 
 export interface EngineVersion {

@@ -70,6 +70,25 @@ export interface AnswerJson {
   readonly attachment: JsonObject | null;
 }
 
+/** The attachment of `doctor`: the differences between the catalog and what really runs. */
+export interface DoctorJson {
+  /** Nothing differs, and everything could be looked at. */
+  readonly clean: boolean;
+  readonly findings: readonly {
+    readonly what: string;
+    readonly where: string;
+    readonly why: string;
+    readonly to_do: string;
+  }[];
+  readonly not_seen: readonly { readonly where: string; readonly why: string }[];
+  /** What they are changing is left out of the comparison. */
+  readonly jobs_under_way: readonly {
+    readonly job_id: string;
+    readonly job_type: string;
+    readonly phase: string;
+  }[];
+}
+
 /** One event of GET /api/v1/jobs/:id/events; `sequence` is also its SSE id. */
 export interface JobEventJson {
   readonly sequence: number;

@@ -1,4 +1,4 @@
-import type { EngineName } from '../core/agent-protocol.ts';
+import type { EngineName, SavedTransactions, SaveTransactionsRequest } from '../core/agent-protocol.ts';
 import type { ErrorName } from '../core/errors/catalogue.ts';
 
 /** How to start an engine process: argv, never a shell; the environment is complete, nothing is inherited. */
@@ -6,6 +6,13 @@ export interface EngineCommand {
   readonly file: string;
   readonly args: readonly string[];
   readonly env: Readonly<Record<string, string>>;
+}
+
+/** A session that is kept open to ask one engine again and again whether it serves. */
+export interface PulseSession {
+  /** Returns when the engine has executed a statement. */
+  beat(): Promise<void>;
+  close(): void;
 }
 
 /**
@@ -42,8 +49,15 @@ export interface EngineInstance {
   command(): Promise<EngineCommand>;
   /** Returns when the process serves statements; throws while it does not yet. Waits at most about a second. */
   probe(signal: AbortSignal): Promise<void>;
+  /**
+   * Null: the engine is watched by its process only. Gives null when the server refuses the session (all its connections
+   * are in use, for one): that is an answer too.
+   */
+  readonly openPulse: ((signal: AbortSignal) => Promise<PulseSession | null>) | null;
   /** At the first start, when `probe` has passed: makes the accounts. */
   bootstrap(signal: AbortSignal): Promise<void>;
+  /** Saves what the transaction logs on disk have beyond what is known; whether the process runs does not matter. */
+  saveTransactions?(request: SaveTransactionsRequest): Promise<SavedTransactions>;
   /** What the end of the log of a failed start tells; null when nothing particular. */
   diagnose(log: string): ErrorName | null;
 }

@@ -118,6 +118,27 @@ export function findByDirectory(directory: string, uid: number): readonly Proces
   return there.map((pid) => identityOf(pid)).filter((identity) => identity !== null);
 }
 
+export interface ProcessInDirectory extends ProcessIdentity {
+  /** Its working directory, or the argument that lies below the directory. */
+  readonly path: string;
+}
+
+/** Living processes of a user that work below this directory or have a path below it among their arguments. */
+export function findBelow(directory: string, uid: number): readonly ProcessInDirectory[] {
+  const inside = (text: string): string | undefined => {
+    const start = text.indexOf(`${directory}/`);
+    return start === -1 ? undefined : text.slice(start);
+  };
+  return everyPid().flatMap((pid) => {
+    if (!belongsTo(pid, uid)) return [];
+    const path = [workingDirectory(pid) ?? '', ...processArguments(pid)]
+      .map(inside)
+      .find((found) => found !== undefined);
+    const identity = path === undefined ? null : identityOf(pid);
+    return path === undefined || identity === null ? [] : [{ ...identity, path }];
+  });
+}
+
 /** The process and everything it started, directly or not, as far as it was not taken over by another parent. */
 export function processTree(root: ProcessIdentity): readonly ProcessIdentity[] {
   if (!isAlive(root)) return [];

@@ -4,8 +4,9 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { AgentClients } from '../client/agent.ts';
 import type { AgentEvent, InstanceView } from '../core/agent-protocol.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
-import { colonAddress, type HostPort } from '../core/model.ts';
+import { colonAddress, type HostPort, type StorageNode } from '../core/model.ts';
 import { removePending } from './pending-removals.ts';
+import type { AgentReport } from './shard-observation.ts';
 
 export interface AgentWatchOptions {
   readonly catalog: Catalog;
@@ -16,12 +17,19 @@ export interface AgentWatchOptions {
 }
 
 const refreshMs = 2000;
-const reconnectMs = 1000;
+const reconnectMs = 500;
+/** Three heartbeats: whoever is silent for so long is worth a look at its instances. */
+const lateMs = 1600;
+const latenessCheckMs = 200;
 
 interface WatchedAgent {
   readonly at: HostPort;
   readonly abort: AbortController;
   online: boolean;
+  /** When it last sent anything, on the monotonic clock; null before the first event. */
+  heardAt: number | null;
+  /** It is late, and that was told. */
+  late: boolean;
   readonly instances: Map<string, InstanceView>;
   task: Promise<void>;
   /** What was to be removed while it did not answer is being removed. */
@@ -37,6 +45,7 @@ export class AgentWatch {
   readonly #abort = new AbortController();
   readonly #agents = new Map<string, WatchedAgent>();
   #loop: Promise<void> | null = null;
+  #lateness: NodeJS.Timeout | undefined;
 
   constructor(options: AgentWatchOptions) {
     this.#options = options;
@@ -44,11 +53,15 @@ export class AgentWatch {
 
   start(): void {
     this.#loop ??= this.#run();
+    this.#lateness ??= setInterval(() => {
+      this.#suspectLate();
+    }, latenessCheckMs);
   }
 
   async stop(): Promise<void> {
     const reason = new Error('the agent watch was stopped');
     this.#abort.abort(reason);
+    clearInterval(this.#lateness);
     await this.#loop;
     const watched = [...this.#agents.values()];
     for (const agent of watched) agent.abort.abort(reason);
@@ -58,6 +71,16 @@ export class AgentWatch {
   /** Whether an agent at this address sends heartbeats. */
   isOnline(hostaddr: string): boolean {
     return [...this.#agents.values()].some((agent) => agent.at.hostaddr === hostaddr && agent.online);
+  }
+
+  /** What is known of an instance from the agent of its machine; null when that has never been heard. */
+  report({ hostaddr, instanceId }: Pick<StorageNode, 'hostaddr' | 'instanceId'>): AgentReport | null {
+    for (const agent of this.#agents.values()) {
+      if (agent.at.hostaddr !== hostaddr || agent.heardAt === null) continue;
+      const silentMs = performance.now() - agent.heardAt;
+      return { silentMs, instance: agent.instances.get(instanceId) ?? null };
+    }
+    return null;
   }
 
   /** The instances of all machines that answer, as their agents last described them. */
@@ -123,6 +146,8 @@ export class AgentWatch {
       at,
       abort,
       online: false,
+      heardAt: null,
+      late: false,
       instances: new Map(),
       task: Promise.resolve(),
       removal: null,
@@ -152,7 +177,19 @@ export class AgentWatch {
     for (const instance of agent.instances.values()) this.#options.onSuspicion(instance);
   }
 
+  /** A machine that is lost says nothing; it does not even close its connections. */
+  #suspectLate(): void {
+    for (const agent of this.#agents.values()) {
+      if (!agent.online || agent.late || agent.heardAt === null) continue;
+      if (performance.now() - agent.heardAt < lateMs) continue;
+      agent.late = true;
+      for (const instance of agent.instances.values()) this.#options.onSuspicion(instance);
+    }
+  }
+
   #take(agent: WatchedAgent, event: AgentEvent): void {
+    agent.heardAt = performance.now();
+    agent.late = false;
     switch (event.type) {
       case 'hello':
         agent.online = true;

@@ -35,6 +35,15 @@ function groupWithoutMembers(shard: ShardObservation, present: readonly Answered
       action: null,
     };
   }
+  if (shard.stopped.length > 0) {
+    return {
+      state: 'group_unknown',
+      reason:
+        `no member of the group is online, and ${addresses(shard.stopped.map((node) => ({ node })))}, which an ` +
+        'operator has stopped, may have what the others lack: start it',
+      action: null,
+    };
+  }
   const joining = present.filter(({ answer }) => answer.groupState === 'RECOVERING');
   if (joining.length > 0) {
     return { state: 'member_down', reason: `${addresses(joining)} is joining the group`, action: null };

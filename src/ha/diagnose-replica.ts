@@ -16,9 +16,10 @@ export function replicaFault(shard: ShardObservation, primary: NodeObservation):
 function channelFault({ node, answer }: Answered, primary: Answered): Diagnosis | null {
   const at = colonAddress(node);
   const { channel } = answer;
-  if (channel === null || !sameAddress(channel.source, primary.node))
-    return astray({ node, answer }, primary);
-  if (channel.receiverRunning && channel.applierRunning) return null;
+  if (channel === null) return astray({ node, answer }, primary);
+  const follows = sameAddress(channel.source, primary.node);
+  if (follows && channel.receiverRunning && channel.applierRunning) return null;
+  // Also of one that follows somebody else: its relay logs may go only after they are applied.
   if (channel.error !== null && !channel.applierRunning) {
     return {
       state: 'replica_broken',
@@ -26,6 +27,7 @@ function channelFault({ node, answer }: Answered, primary: Answered): Diagnosis 
       action: null,
     };
   }
+  if (!follows) return astray({ node, answer }, primary);
   return {
     state: 'replica_stopped',
     reason: `replication on ${at} does not run, as after a restart: starting it`,

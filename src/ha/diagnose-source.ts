@@ -9,6 +9,14 @@ import { silentPrimary } from './silent-primary.ts';
 export function diagnoseSource(shard: ShardObservation): Diagnosis {
   const primary = shard.nodes.find(({ node }) => node.memberState === 'source');
   if (primary === undefined) {
+    const stopped = shard.stopped.find(({ memberState }) => memberState === 'source');
+    if (stopped !== undefined) {
+      return {
+        state: 'primary_stopped',
+        reason: `the primary ${colonAddress(stopped)} was stopped by an operator: it waits to be started again`,
+        action: null,
+      };
+    }
     return {
       state: 'primary_unreachable',
       reason: `${shard.name} has no recorded primary`,

@@ -8,9 +8,13 @@ export type ShardState =
   | 'healthy'
   /** A node that is not the recorded primary accepts writes. */
   | 'second_writer'
-  /** The recorded primary does not answer. */
+  /** The recorded primary does not answer, and the evidence does not suffice to replace it. */
   | 'primary_unreachable'
-  /** It has been silent for long, no replica receives from it, and enough replicas answer to prove a successor. */
+  /** An operator has stopped the recorded primary. */
+  | 'primary_stopped'
+  /** It refuses logins because all its connections are in use. */
+  | 'primary_busy'
+  /** It is dead by all evidence, no replica hears from it, and enough replicas answer to prove a successor. */
   | 'primary_lost'
   /** The recorded primary came back read-only, as every server starts. */
   | 'primary_closed'

@@ -1,91 +1,70 @@
-import { GtidSet } from '../core/gtid-set.ts';
+import { withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import { colonAddress, type StorageNode } from '../core/model.ts';
-import { startApplier, stopReceiver } from '../engines/mysql/channel.ts';
+import { readChannel, startApplier } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
-import { executedGtids, receivedGtids, serverUuid, waitForGtids } from '../engines/mysql/gtid.ts';
+import { serverUuid, waitForGtids } from '../engines/mysql/gtid.ts';
 import type { ShardAction } from './diagnosis.ts';
-import type { RepairContext } from './repair-shard.ts';
+import { FailOverLog } from './fail-over-log.ts';
+import { chooseSuccessor, fence, type Fenced } from './fence.ts';
+import { follow } from './follow.ts';
+import { openPrimary } from './open-primary.ts';
+import { pushTopology } from './push-topology.ts';
+import type { RepairContext } from './repair-context.ts';
 
 type FailOver = Extract<ShardAction, { kind: 'fail_over' }>;
 
-interface Fenced {
-  readonly node: StorageNode;
-  /** Executed and received: what it had acknowledged is among them. */
-  readonly gtids: GtidSet;
-}
-
-/** A receiver that is connecting to a hung source ends only after replica_net_timeout (4 s). */
-const replicaTimeoutMs = 10_000;
 const applyWaitSeconds = 30;
+/** What has not been done by then is left to later looks. */
+const othersWaitMs = 5000;
 
 /**
- * Makes another node of an rbr shard its recorded primary. Opening it, and making the others follow, are the next looks'
- * actions: each of them is also what a restarted manager does when it finds the shard in between.
+ * Gives an rbr shard another primary. No step waits for the old one.
  *
- * 1. Fence: the replicas stop receiving. From then on the old primary, should it live, gets too few acknowledgements to
- *    commit anything. No step waits for it.
- * 2. Prove: at least n-k+1 of n replicas are fenced (k acknowledgements per commit), so one of them has each acknowledged
+ * 1. fence: the replicas stop receiving. From then on the old primary, should it live, gets too few acknowledgements to
+ *    commit anything.
+ * 2. choose: at least n-k+1 of n replicas are fenced (k acknowledgements per commit), so one of them has each acknowledged
  *    transaction; the successor's set must contain those of all of them.
- * 3. Apply: the successor applies everything it has received; its relay logs are not touched before.
- * 4. Record, under the epoch: a manager whose term has ended stops here.
+ * 3. apply: the successor applies everything it has received; its relay logs are not touched before. Meanwhile the others,
+ *    once they have applied what they received themselves, are made to follow it, for its first commit needs them.
+ * 4. promote: recorded under the epoch: a manager whose term has ended stops here.
+ * 5. open: it accepts writes; meanwhile the compute nodes send their sessions to it.
+ *
+ * A manager that dies in between leaves a shard that the next one knows: before `promote` the primary is still lost and
+ * everything begins anew; after it the new primary is closed, its replicas astray, or routes stale, each of them a state with
+ * an action of its own.
  */
 export async function failOver(context: RepairContext, action: FailOver, signal: AbortSignal): Promise<void> {
-  const task = `${String(context.shard.id)}-${String(Date.now())}`;
-  const record = (step: string, text: string, successor?: StorageNode): Promise<void> =>
-    recordStep(context, { task, step, text, old: action.node, successor }, signal);
+  const log = new FailOverLog(context, action.node, signal);
+  const reached = (step: string): void => context.faultPoint(`fail_over:${step}`);
+  const { account } = context;
   try {
-    const fenced = await fence(context, action, signal);
-    await record('fence', `stopped receiving: ${fenced.map(({ node }) => colonAddress(node)).join(', ')}`);
-    const successor = choose(fenced);
-    await record('choose', `${colonAddress(successor.node)} has every transaction`, successor.node);
+    const fenced = await fence({ ...action, account }, signal);
+    log.add('fence', `stopped receiving: ${fenced.map(({ node }) => colonAddress(node)).join(', ')}`);
+    reached('fence');
+    const successor = chooseSuccessor(fenced);
+    log.chosen(successor.node);
+    log.add('choose', `${colonAddress(successor.node)} has every transaction`);
+    const others = fenced.filter((other) => other !== successor).map(({ node }) => node);
+    const following = followAll(context, { others, primary: successor.node }, signal);
     const uuid = await applyAll(context, successor, signal);
-    await record('apply', 'everything received is applied', successor.node);
-    const { catalog, shard } = context;
-    await catalog.database.write(
-      (sql) => catalog.storageNodes.setPrimary(sql, shard.id, successor.node.id, uuid),
-      signal,
-    );
-    await record('promote', `${colonAddress(successor.node)} is the primary`, successor.node);
+    log.add('apply', 'everything received is applied');
+    reached('apply');
+    await promote(context, { successor: successor.node, uuid, log }, signal);
+    reached('promote');
+    const rerouting = rerouteAll(context, successor.node, signal);
+    await openPrimary(context, successor.node, signal);
+    log.add('open', `${colonAddress(successor.node)} accepts writes`);
+    reached('open');
+    log.add('reroute', await rerouting);
+    log.add('follow', await following);
+    await log.written();
   } catch (error) {
     signal.throwIfAborted();
-    await record('Fail', errorText(error));
+    log.add('Fail', errorText(error));
+    await log.written();
     throw error;
   }
-}
-
-async function fence(
-  { account }: RepairContext,
-  { replicas, quorum }: FailOver,
-  signal: AbortSignal,
-): Promise<readonly Fenced[]> {
-  const outcomes = await Promise.allSettled(
-    replicas.map(async (node): Promise<Fenced> => {
-      const { hostaddr, port } = node;
-      const address = { hostaddr, port, ...account, statementTimeoutMs: replicaTimeoutMs };
-      return withMysql(address, signal, async (session) => {
-        await stopReceiver(session);
-        const executed = GtidSet.parse(await executedGtids(session));
-        return { node, gtids: executed.union(GtidSet.parse(await receivedGtids(session))) };
-      });
-    }),
-  );
-  const fenced = outcomes.flatMap((outcome) => (outcome.status === 'fulfilled' ? [outcome.value] : []));
-  if (fenced.length >= quorum) return fenced;
-  const reasons = outcomes.flatMap((outcome) =>
-    outcome.status === 'rejected' ? [errorText(outcome.reason)] : [],
-  );
-  throw new KlusterError(
-    'engine_sql',
-    `only ${String(fenced.length)} replicas could be fenced, ${String(quorum)} are needed: ${reasons.join('; ')}`,
-  );
-}
-
-function choose(fenced: readonly Fenced[]): Fenced {
-  const successor = fenced.find(({ gtids }) => fenced.every((other) => gtids.contains(other.gtids)));
-  if (successor !== undefined) return successor;
-  const sets = fenced.map(({ node, gtids }) => `${colonAddress(node)}: ${gtids.toString()}`);
-  throw new KlusterError('engine_sql', `no replica has the transactions of all others: ${sets.join('; ')}`);
 }
 
 /** The successor's server UUID, once it has applied all that it has. */
@@ -97,7 +76,7 @@ async function applyAll(
   const { hostaddr, port } = node;
   return withMysql({ hostaddr, port, ...account }, signal, async (session) => {
     // A replica that was just restarted does not apply by itself.
-    await startApplier(session);
+    if ((await readChannel(session)) !== null) await startApplier(session);
     if (await waitForGtids(session, gtids.toString(), applyWaitSeconds)) return serverUuid(session);
     throw new KlusterError(
       'engine_sql',
@@ -106,21 +85,54 @@ async function applyAll(
   });
 }
 
-interface FailOverStep {
-  readonly task: string;
-  readonly step: string;
-  readonly text: string;
-  readonly old: StorageNode;
-  readonly successor: StorageNode | undefined;
+interface Promotion {
+  readonly successor: StorageNode;
+  readonly uuid: string;
+  readonly log: FailOverLog;
 }
 
-function recordStep(
+async function promote(
   { catalog, shard }: RepairContext,
-  { task, step, text, old, successor }: FailOverStep,
+  { successor, uuid, log }: Promotion,
   signal: AbortSignal,
 ): Promise<void> {
-  return catalog.database.write(
-    (sql) => catalog.failovers.add(sql, { shard, task, step, text, old, ...(successor && { successor }) }),
-    signal,
+  await log.written();
+  await catalog.database.write(async (sql) => {
+    await catalog.storageNodes.setPrimary(sql, shard.id, successor.id, uuid);
+    await log.addWithin(sql, 'promote', `${colonAddress(successor)} is the primary`);
+  }, signal);
+}
+
+/** In words how it went: those that fail are made to follow by later looks. */
+async function followAll(
+  context: RepairContext,
+  { others, primary }: { readonly others: readonly StorageNode[]; readonly primary: StorageNode },
+  signal: AbortSignal,
+): Promise<string> {
+  const outcomes = await Promise.all(
+    others.map((node) =>
+      withDeadline(othersWaitMs, signal, (bounded) =>
+        follow(context, { kind: 'follow', node, primary }, bounded),
+      ).then(() => `${colonAddress(node)} follows`, errorText),
+    ),
   );
+  return outcomes.length === 0 ? 'nobody else was there to follow' : outcomes.join('; ');
+}
+
+/** Likewise; a compute node that does not answer is re-routed when it does. */
+async function rerouteAll(
+  context: RepairContext,
+  primary: StorageNode,
+  signal: AbortSignal,
+): Promise<string> {
+  const serving = context.comps.filter(({ status }) => status === 'active');
+  const outcomes = await Promise.all(
+    serving.map((comp) =>
+      withDeadline(othersWaitMs, signal, (bounded) => pushTopology(context.catalog, comp.id, bounded)).then(
+        () => `${comp.name} sends its sessions to ${colonAddress(primary)}`,
+        errorText,
+      ),
+    ),
+  );
+  return outcomes.length === 0 ? 'there is no compute node' : outcomes.join('; ');
 }

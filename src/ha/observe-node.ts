@@ -1,3 +1,4 @@
+import { withDeadline } from '../core/abort.ts';
 import { GtidSet } from '../core/gtid-set.ts';
 import type { HaMode, StorageNode } from '../core/model.ts';
 import { readChannel } from '../engines/mysql/channel.ts';
@@ -5,7 +6,8 @@ import { withMysql } from '../engines/mysql/connection.ts';
 import { executedGtids, receivedGtids } from '../engines/mysql/gtid.ts';
 import { groupMembers, ownGroupState } from '../engines/mysql/group.ts';
 import { isSuperReadOnly } from '../engines/mysql/read-only.ts';
-import { readSemiSync } from '../engines/mysql/semi-sync.ts';
+import { acknowledgesSource, readSemiSync } from '../engines/mysql/semi-sync.ts';
+import { EngineSqlError } from '../engines/sql-error.ts';
 import type { SqlSession } from '../engines/sql.ts';
 import { errorText } from '../core/errors/kluster-error.ts';
 import type { NodeAnswer, NodeObservation } from './shard-observation.ts';
@@ -15,8 +17,16 @@ export interface ManagementAccount {
   readonly password: string;
 }
 
-const connectTimeoutMs = 1000;
-const statementTimeoutMs = 2000;
+/** Short, because a failover cannot begin before the silent primary's look has ended. */
+const connectTimeoutMs = 700;
+const statementTimeoutMs = 1000;
+/** Of all statements together. */
+const lookTimeoutMs = 1500;
+/** ER_CON_COUNT_ERROR, ER_USER_LIMIT_REACHED does not happen: the account has no limit. */
+const tooManyConnections = 1040;
+
+/** What one look at a node gives; the rest of its observation is remembered from earlier ones. */
+export type NodeLook = Pick<NodeObservation, 'node' | 'answer' | 'failure' | 'busy'>;
 
 /** Asks one node about itself; a node that does not answer in time is an observation too, not an error. */
 export async function observeNode(
@@ -24,15 +34,18 @@ export async function observeNode(
   haMode: HaMode,
   account: ManagementAccount,
   signal: AbortSignal,
-): Promise<NodeObservation> {
+): Promise<NodeLook> {
   const { hostaddr, port } = node;
   const address = { hostaddr, port, ...account, connectTimeoutMs, statementTimeoutMs };
   try {
-    const answer = await withMysql(address, signal, (session) => ask(session, haMode));
-    return { node, answer, failure: null };
+    const answer = await withDeadline(lookTimeoutMs, signal, (bounded) =>
+      withMysql(address, bounded, (session) => ask(session, haMode)),
+    );
+    return { node, answer, failure: null, busy: false };
   } catch (error) {
     signal.throwIfAborted();
-    return { node, answer: null, failure: errorText(error) };
+    const busy = error instanceof EngineSqlError && error.errno === tooManyConnections;
+    return { node, answer: null, failure: errorText(error), busy };
   }
 }
 
@@ -43,6 +56,7 @@ async function ask(session: SqlSession, haMode: HaMode): Promise<NodeAnswer> {
   return {
     superReadOnly: await isSuperReadOnly(session),
     channel: await readChannel(session),
+    acknowledges: await acknowledgesSource(session),
     acknowledgements: semiSync.enabled ? semiSync.waitForReplicaCount : 0,
     gtids: executed.union(GtidSet.parse(await receivedGtids(session))).toString(),
     groupState: inGroup ? await ownGroupState(session) : 'OFFLINE',

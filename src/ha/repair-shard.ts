@@ -1,37 +1,18 @@
-import { KlusterError } from '../core/errors/kluster-error.ts';
-import type { Shard, StorageNode } from '../core/model.ts';
-import {
-  followSource,
-  readChannel,
-  removeChannel,
-  startChannel,
-  stopChannel,
-} from '../engines/mysql/channel.ts';
+import type { StorageNode } from '../core/model.ts';
+import { startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { bootstrapGroup, joinGroup, leaveGroup, ownGroupState } from '../engines/mysql/group.ts';
-import { receivedGtids, waitForGtids } from '../engines/mysql/gtid.ts';
-import { makeReadOnly, makeWritable } from '../engines/mysql/read-only.ts';
-import { requireAcknowledgements } from '../engines/mysql/semi-sync.ts';
+import { makeReadOnly } from '../engines/mysql/read-only.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
-import type { SqlSession } from '../engines/sql.ts';
-import type { Catalog } from '../catalog/catalog.ts';
-import type { Credential } from '../catalog/credentials.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
-import type { ManagementAccount } from './observe-node.ts';
+import { follow } from './follow.ts';
+import { openPrimary, requireOffice } from './open-primary.ts';
 import { pushTopology } from './push-topology.ts';
-
-export interface RepairContext {
-  readonly shard: Shard;
-  readonly account: ManagementAccount;
-  /** Every account of the cluster by its purpose. */
-  readonly accounts: ReadonlyMap<string, Credential>;
-  readonly catalog: Catalog;
-}
+import type { RepairContext } from './repair-context.ts';
 
 /** A member that joins fetches what it misses first; START GROUP_REPLICATION returns when it has joined. */
 const joinTimeoutMs = 60_000;
-const applyWaitSeconds = 30;
 const closeWaitMs = 3000;
 
 /** Does the one action of a diagnosis. Each may be repeated. */
@@ -67,51 +48,6 @@ export async function repairShard(
     case 'record_primary':
       return recordPrimary(context, action.node, signal);
   }
-}
-
-/** Asks the metadata database whether this manager still leads: an old leader must not open or found anything. */
-async function requireOffice({ catalog, shard }: RepairContext, signal: AbortSignal): Promise<void> {
-  const known = await catalog.database.write((sql) => catalog.shards.find(sql, shard.id), signal);
-  if (known === undefined) {
-    throw new KlusterError('internal', `shard ${String(shard.id)} is no longer in the catalog`);
-  }
-}
-
-async function openPrimary(context: RepairContext, node: StorageNode, signal: AbortSignal): Promise<void> {
-  await requireOffice(context, signal);
-  const { hostaddr, port } = node;
-  await withMysql({ hostaddr, port, ...context.account }, signal, async (session) => {
-    await detach(session);
-    const { fullsyncLevel } = context.shard;
-    if (fullsyncLevel > 0) await requireAcknowledgements(session, fullsyncLevel);
-    await makeWritable(session);
-  });
-}
-
-/** A node that was just promoted still has the channel to its former source; all that it received is applied first. */
-async function detach(session: SqlSession): Promise<void> {
-  if ((await readChannel(session)) === null) return;
-  const received = await receivedGtids(session);
-  if (!(await waitForGtids(session, received, applyWaitSeconds))) {
-    throw new KlusterError('engine_sql', `received transactions are not applied yet: ${received}`);
-  }
-  await removeChannel(session);
-}
-
-/** The diagnosis has shown that the node has nothing which the primary lacks: its relay logs may go. */
-async function follow(
-  { account, accounts }: RepairContext,
-  { node, primary }: Extract<ShardAction, { kind: 'follow' }>,
-  signal: AbortSignal,
-): Promise<void> {
-  const replication = accounts.get('replication');
-  if (replication === undefined) throw new KlusterError('metadata', 'the cluster has no replication account');
-  const { hostaddr, port } = node;
-  await withMysql({ hostaddr, port, ...account }, signal, async (session) => {
-    await makeReadOnly(session);
-    if ((await readChannel(session)) !== null) await stopChannel(session);
-    await followSource(session, primary, replication);
-  });
 }
 
 /**

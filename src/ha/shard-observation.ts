@@ -1,6 +1,15 @@
+import type { InstanceView } from '../core/agent-protocol.ts';
 import type { ComputeNode, HaMode, HostPort, StorageNode } from '../core/model.ts';
 import type { ChannelState } from '../engines/mysql/channel.ts';
 import type { GroupMember, GroupMemberState } from '../engines/mysql/group.ts';
+
+/** What the agent of a node's machine tells about the node. */
+export interface AgentReport {
+  /** Milliseconds since the agent was last heard; it sends a heartbeat every 500 ms. */
+  readonly silentMs: number;
+  /** As last described; null when the agent has no such instance. */
+  readonly instance: InstanceView | null;
+}
 
 /** What one storage node said about itself. */
 export interface NodeAnswer {
@@ -9,6 +18,8 @@ export interface NodeAnswer {
   readonly channel: ChannelState | null;
   /** Acknowledgements that its commits wait for as a source; 0 when semi-sync is off. */
   readonly acknowledgements: number;
+  /** It acknowledges what it receives (rbr): semi-sync is active on its channel. */
+  readonly acknowledges: boolean;
   /** Executed and, for a replica, received transactions. */
   readonly gtids: string;
   /** Its own state in its group (mgr). */
@@ -22,7 +33,28 @@ export interface NodeObservation {
   readonly answer: NodeAnswer | null;
   /** Why there is no answer. */
   readonly failure: string | null;
+  /** It refuses logins because all its connections are in use: it lives. */
+  readonly busy: boolean;
+  /** Looks in a row in which it did not answer. */
+  readonly misses: number;
+  /** Milliseconds since the first of these; 0 when it answered this one. */
+  readonly silentMs: number;
+  /** Null when no agent of its machine was ever heard. */
+  readonly agent: AgentReport | null;
 }
+
+/**
+ * A second failover right after the first is as urgent as the first; a shard that goes on failing over has a fault that
+ * failing over does not mend.
+ */
+export interface FailoverPolicy {
+  /** So many failovers within an hour are as fast as the evidence allows. */
+  readonly fastPerHour: number;
+  /** Further ones wait until the primary has been silent for this long, so that its agent may restart it. */
+  readonly cautiousMs: number;
+}
+
+export const defaultFailoverPolicy: FailoverPolicy = { fastPerHour: 3, cautiousMs: 15_000 };
 
 /** Where one compute node sends its sessions for this shard; a compute node that does not answer is not listed. */
 export interface RouteObservation {
@@ -37,8 +69,11 @@ export interface ShardObservation {
   readonly haMode: HaMode;
   readonly fullsyncLevel: number;
   readonly nodes: readonly NodeObservation[];
-  /** Milliseconds for which the recorded primary has not answered any look; 0 when it answered this one. */
-  readonly primarySilentMs: number;
+  /** Nodes that an operator has stopped: nobody asks them, and they may have acknowledged what no other node has. */
+  readonly stopped: readonly StorageNode[];
+  /** Automatic failovers of this shard within the last hour. */
+  readonly recentFailovers: number;
+  readonly failoverPolicy: FailoverPolicy;
   readonly routes: readonly RouteObservation[];
 }
 

@@ -1,23 +1,34 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import { clusterScope } from '../catalog/credentials.ts';
 import { withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { ShardId } from '../core/ids.ts';
-import type { HostPort, Shard } from '../core/model.ts';
+import type { HostPort, Shard, StorageNode } from '../core/model.ts';
+import { faultPointsOf, type FaultPoint } from '../jobs/fault-points.ts';
 import { KeyedMutex } from '../jobs/keyed-mutex.ts';
 import type { ShardGate } from '../jobs/services.ts';
+import { Alarm } from './alarm.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
-import { observeNode } from './observe-node.ts';
-import { observeRoutes } from './routes.ts';
+import { observeShard, type ShardRecord, type ShardWitnesses } from './observe-shard.ts';
 import { repairShard } from './repair-shard.ts';
-import { sameAddress, type NodeObservation } from './shard-observation.ts';
+import {
+  defaultFailoverPolicy,
+  sameAddress,
+  type AgentReport,
+  type FailoverPolicy,
+} from './shard-observation.ts';
+import { Silences } from './silences.ts';
 
 export interface ShardWatchOptions {
   readonly catalog: Catalog;
   readonly logger: Logger;
+  /** What the agent of the node's machine says about it. */
+  report(node: StorageNode): AgentReport | null;
+  readonly failoverPolicy?: FailoverPolicy;
+  /** Default: those that the environment asks for. */
+  readonly faultPoint?: FaultPoint;
   /** Called when the catalog says that another manager leads. */
   onLostOffice(error: KlusterError): void;
 }
@@ -27,6 +38,9 @@ const tickMs = 250;
 const healthyIntervalMs = 30_000;
 /** After an action, or while something is not as it should be. */
 const watchfulIntervalMs = 1000;
+/** While the primary does not answer. */
+const urgentIntervalMs = 100;
+const failoverWindowSeconds = 3600;
 /** One look and one action. */
 const checkDeadlineMs = 90_000;
 /** How often new and deleted shards are noticed when no agent reports anything. */
@@ -39,8 +53,7 @@ interface Watched {
   /** Of its storage nodes and of the cluster's compute nodes, as last read. */
   addresses: readonly HostPort[];
   dueAt: number;
-  /** When the recorded primary was first found silent; null while it answers. */
-  primarySilentSince: number | null;
+  readonly silences: Silences;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -56,11 +69,17 @@ export class ShardWatch implements ShardGate {
   readonly #abort = new AbortController();
   readonly #shards = new Map<ShardId, Watched>();
   readonly #turns = new KeyedMutex();
+  readonly #alarm = new Alarm();
+  readonly #witnesses: ShardWitnesses;
+  readonly #faultPoint: FaultPoint;
   #refreshAt = 0;
   #loop: Promise<void> | null = null;
 
   constructor(options: ShardWatchOptions) {
     this.#options = options;
+    const { failoverPolicy = defaultFailoverPolicy } = options;
+    this.#faultPoint = options.faultPoint ?? faultPointsOf(process.env);
+    this.#witnesses = { failoverPolicy, report: (node) => options.report(node) };
   }
 
   start(): void {
@@ -74,12 +93,16 @@ export class ShardWatch implements ShardGate {
     await Promise.allSettled([...this.#shards.values()].flatMap(({ running }) => running ?? []));
   }
 
-  /** Something happened to the instance at this address: look now. */
+  /** Something happened to the instance at this address: look now. An address of no known shard may be one of a new one. */
   suspect(at: HostPort): void {
-    this.#refreshAt = 0;
+    let known = false;
     for (const watched of this.#shards.values()) {
-      if (watched.addresses.some((address) => sameAddress(address, at))) watched.suspected = true;
+      if (!watched.addresses.some((address) => sameAddress(address, at))) continue;
+      watched.suspected = true;
+      known = true;
     }
+    if (known) this.#alarm.ring();
+    else this.#refreshAt = 0;
   }
 
   async alone<T>(shard: ShardId, work: () => Promise<T>): Promise<T> {
@@ -104,7 +127,7 @@ export class ShardWatch implements ShardGate {
     while (!signal.aborted) {
       try {
         await this.#tick(signal);
-        await sleep(tickMs, undefined, { signal });
+        await this.#alarm.sleep(this.#untilDue(), signal);
       } catch (error) {
         if (signal.aborted) return;
         if (error instanceof KlusterError && error.kind === 'stale_epoch') {
@@ -112,7 +135,7 @@ export class ShardWatch implements ShardGate {
           return;
         }
         this.#options.logger.warn({ err: error }, 'the shards could not be read; trying again');
-        await sleep(watchfulIntervalMs, undefined, { signal }).catch(() => undefined);
+        await this.#alarm.sleep(watchfulIntervalMs, signal);
       }
     }
   }
@@ -128,9 +151,19 @@ export class ShardWatch implements ShardGate {
         watched.suspected = false;
         watched.running = this.#check(watched, signal).finally(() => {
           watched.running = null;
+          this.#alarm.ring();
         });
       }
     }
+  }
+
+  #untilDue(): number {
+    const now = performance.now();
+    let next = now + tickMs;
+    for (const { running, dueAt } of this.#shards.values()) {
+      if (running === null && dueAt < next) next = dueAt;
+    }
+    return Math.max(0, next - now);
   }
 
   async #refresh(signal: AbortSignal): Promise<void> {
@@ -144,7 +177,7 @@ export class ShardWatch implements ShardGate {
           shard,
           addresses: [],
           dueAt: 0,
-          primarySilentSince: null,
+          silences: new Silences(),
           suspected: false,
           running: null,
           diagnosis: null,
@@ -160,10 +193,7 @@ export class ShardWatch implements ShardGate {
       const diagnosis = await this.#turns.run(String(shard.id), () =>
         withDeadline(checkDeadlineMs, signal, (bounded) => this.#observeAndRepair(watched, bounded)),
       );
-      if (diagnosis.state !== watched.diagnosis?.state) {
-        logger.info({ shard: shard.name, cluster: shard.clusterId, ...diagnosis }, diagnosis.reason);
-      }
-      watched.diagnosis = diagnosis;
+      this.#tell(watched, diagnosis);
       watched.dueAt = performance.now() + intervalAfter(diagnosis);
     } catch (error) {
       if (signal.aborted) return;
@@ -178,52 +208,60 @@ export class ShardWatch implements ShardGate {
 
   async #observeAndRepair(watched: Watched, signal: AbortSignal): Promise<Diagnosis> {
     const { catalog } = this.#options;
-    const { shard } = watched;
-    const { cluster, nodes, comps, accounts } = await catalog.database.read(async (sql) => {
-      return {
-        cluster: await catalog.clusters.find(sql, shard.clusterId),
-        nodes: await catalog.storageNodes.list(sql, { shardId: shard.id }),
-        comps: await catalog.computeNodes.list(sql, { clusterId: shard.clusterId }),
-        accounts: await catalog.credentials.list(sql, clusterScope(shard.clusterId)),
-      };
-    }, signal);
-    watched.addresses = [...nodes, ...comps];
-    const account = accounts.get('management');
-    // The jobs that make and delete a cluster look after their own nodes.
-    const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
-    if (cluster === undefined || account === undefined || serving.length === 0) return notServing;
-    const { name, fullsyncLevel } = shard;
-    const observed = await Promise.all(
-      serving.map((node) => observeNode(node, cluster.haMode, account, signal)),
+    const faultPoint = this.#faultPoint;
+    const record = await this.#read(watched, signal);
+    if (record === null) return notServing;
+    const observation = await observeShard(
+      record,
+      { witnesses: this.#witnesses, silences: watched.silences },
+      signal,
     );
-    const diagnosis = diagnose({
-      name,
-      haMode: cluster.haMode,
-      fullsyncLevel,
-      nodes: observed,
-      primarySilentMs: primarySilence(watched, observed),
-      routes: await observeRoutes({ shard, comps, accounts }, signal),
-    });
+    const diagnosis = diagnose(observation);
     if (diagnosis.action !== null) {
-      await repairShard({ shard, account, accounts, catalog }, diagnosis.action, signal);
+      // Told before it is done: what an action that hangs was meant for must be known.
+      this.#tell(watched, diagnosis);
+      await repairShard({ ...record, catalog, faultPoint }, diagnosis.action, signal);
     }
     return diagnosis;
   }
+
+  /** Null while no node of the shard serves. */
+  async #read(watched: Watched, signal: AbortSignal): Promise<ShardRecord | null> {
+    const { catalog } = this.#options;
+    const { id, clusterId } = watched.shard;
+    const { shard, cluster, nodes, comps, accounts, recentFailovers } = await catalog.database.read(
+      async (sql) => ({
+        shard: await catalog.shards.find(sql, id),
+        cluster: await catalog.clusters.find(sql, clusterId),
+        nodes: await catalog.storageNodes.list(sql, { shardId: id }),
+        comps: await catalog.computeNodes.list(sql, { clusterId }),
+        accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
+        recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
+      }),
+      signal,
+    );
+    watched.addresses = [...nodes, ...comps];
+    const account = accounts.get('management');
+    // Jobs that make, rebuild and delete nodes look after them.
+    const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
+    const stopped = nodes.filter((node) => node.status === 'manual_stop');
+    if (shard === undefined || cluster === undefined || account === undefined || serving.length === 0)
+      return null;
+    return { shard, cluster, nodes: serving, stopped, comps, account, accounts, recentFailovers };
+  }
+
+  #tell(watched: Watched, diagnosis: Diagnosis): void {
+    const { name, clusterId } = watched.shard;
+    if (diagnosis.state !== watched.diagnosis?.state) {
+      this.#options.logger.info({ shard: name, cluster: clusterId, ...diagnosis }, diagnosis.reason);
+    }
+    watched.diagnosis = diagnosis;
+  }
 }
 
-/** After an action comes the next one: a failover is a row of them. */
+/** Milliseconds until the next look. After an action comes the next one. */
 function intervalAfter(diagnosis: Diagnosis): number {
   if (diagnosis.state === 'healthy') return healthyIntervalMs;
+  if (diagnosis.state === 'primary_unreachable') return urgentIntervalMs;
   return diagnosis.action === null ? watchfulIntervalMs : 0;
-}
-
-/** How long the recorded primary has been silent; remembers when that began. */
-function primarySilence(watched: Watched, nodes: readonly NodeObservation[]): number {
-  const primary = nodes.find(({ node }) => node.memberState === 'source');
-  if (primary === undefined || primary.answer !== null) {
-    watched.primarySilentSince = null;
-    return 0;
-  }
-  watched.primarySilentSince ??= performance.now();
-  return performance.now() - watched.primarySilentSince;
 }

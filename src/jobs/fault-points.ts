@@ -13,7 +13,7 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
  * and fails there when the point is reached again.
  *
  * Points of a step: `<job_type>:<path>:<place>` with the places `before`, `after-run` (its output is not stored yet),
- * `after-store`, and `undo-before`, `undo-after-run`, `undo-after-store`. Points of the job: `<job_type>:` and one of
+ * `after-store`, and `undo-before`, `undo-after-run`, `undo-after-store`, and those that the step itself names. Points of the job: `<job_type>:` and one of
  * `prepare:before|after-run|after-store`, `point-of-no-return:before|after-store`, `undo:before|after-store` (around the
  * decision to undo), `end:before` (all steps are done), `end:after-store`. A failure at `undo:…` is none that the job
  * could handle: the job is set aside until the next start.

@@ -56,6 +56,8 @@ export interface StepContext<Services> {
   readonly path: string;
   /** 1 on the first attempt. */
   readonly attempt: number;
+  /** A place within the step at which tests let the process die: see `fault-points.ts`. */
+  readonly faultPoint: (place: string) => void;
   /** A remark for the job's record and its watchers, e.g. a warning that the result shows. */
   note(text: string): Promise<void>;
   /** Output of a finished step of this job, checked against the schema. Throws when it has none. */

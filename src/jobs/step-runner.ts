@@ -54,6 +54,7 @@ export class StepRunner<Services> {
         await recorder.save();
       },
       outputOf: (from, schema) => this.#outputOf(from, schema),
+      faultPoint: (place) => this.#fault(path, place),
     };
   }
 

@@ -1,13 +1,17 @@
 import type { ImmediateJob } from '../jobs/immediate.ts';
 import type { AnyMission } from '../jobs/mission.ts';
 import type { Services } from '../jobs/services.ts';
+import { controlInstance } from '../missions/control-instance/mission.ts';
 import { createCluster } from '../missions/create-cluster/mission.ts';
 import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
+import { manualSwitch } from '../missions/manual-switch/mission.ts';
+import { rebuildNode } from '../missions/rebuild-node/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
+import { updateInstanceCgroup } from '../missions/update-instance-cgroup.ts';
 import { updateMachine } from '../missions/update-machine.ts';
 import { queries } from '../queries/all.ts';
 
@@ -19,6 +23,10 @@ export const missions: readonly AnyMission<Services>[] = [
   setMachine,
   createCluster,
   deleteCluster,
+  manualSwitch,
+  rebuildNode,
+  updateInstanceCgroup,
+  controlInstance,
 ];
 
 export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];

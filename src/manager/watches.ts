@@ -4,11 +4,13 @@ import type { AgentClients } from '../client/agent.ts';
 import type { KlusterError } from '../core/errors/kluster-error.ts';
 import { AgentWatch } from '../ha/agent-watch.ts';
 import { ComputeWatch } from '../ha/compute-watch.ts';
+import { InDoubtWatch } from '../ha/in-doubt.ts';
 import { ShardWatch } from '../ha/shard-watch.ts';
 
 export interface Watches {
   readonly shardWatch: ShardWatch;
   readonly computeWatch: ComputeWatch;
+  readonly inDoubtWatch: InDoubtWatch;
   readonly agentWatch: AgentWatch;
 }
 
@@ -19,14 +21,16 @@ export function makeWatches(options: {
   readonly logger: Logger;
   onLostOffice(error: KlusterError): void;
 }): Watches {
-  const shardWatch = new ShardWatch(options);
+  const shardWatch = new ShardWatch({ ...options, report: (node) => agentWatch.report(node) });
   const computeWatch = new ComputeWatch(options);
+  const inDoubtWatch = new InDoubtWatch(options);
   const agentWatch = new AgentWatch({
     ...options,
     onSuspicion: (instance) => {
       shardWatch.suspect(instance);
       computeWatch.suspect(instance);
+      inDoubtWatch.suspect();
     },
   });
-  return { shardWatch, computeWatch, agentWatch };
+  return { shardWatch, computeWatch, inDoubtWatch, agentWatch };
 }

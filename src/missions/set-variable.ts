@@ -1,7 +1,6 @@
 import Type from 'typebox';
 import { clusterScope } from '../catalog/credentials.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
-import type { ClusterId } from '../core/ids.ts';
 import { colonAddress, type HostPort } from '../core/model.ts';
 import { choice, hostAddress, port, text } from '../core/parameters/fields.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
@@ -11,6 +10,7 @@ import { alterSystem } from '../engines/postgres/settings.ts';
 import type { SqlAddress } from '../engines/sql.ts';
 import { defineImmediateJob } from '../jobs/immediate.ts';
 import type { Services } from '../jobs/services.ts';
+import { readNodeAt } from './topology/node-at.ts';
 import { whyRefused } from './variables/managed-variables.ts';
 
 const codes = { missing: 70_101, invalid: 70_102 };
@@ -89,30 +89,22 @@ interface FoundNode {
 }
 
 /** @throws KlusterError instance_address_unknown */
-async function findNode({ catalog }: Services, at: HostPort, signal: AbortSignal): Promise<FoundNode> {
+async function findNode(services: Services, at: HostPort, signal: AbortSignal): Promise<FoundNode> {
+  const { catalog } = services;
   const { hostaddr, port: number } = at;
   return catalog.database.read(async (sql) => {
-    const address = async (cluster: ClusterId, purpose: string): Promise<SqlAddress> => {
-      const account = await catalog.credentials.find(sql, clusterScope(cluster), purpose);
-      if (account === undefined) {
-        throw new KlusterError(
-          'metadata',
-          `the catalog has no ${purpose} account of cluster ${String(cluster)}`,
-        );
-      }
-      return { hostaddr, port: number, ...account };
+    const { kind, node } = await readNodeAt(services, sql, at);
+    const purpose = kind === 'storage' ? 'management' : 'compute_superuser';
+    const account = await catalog.credentials.find(sql, clusterScope(node.clusterId), purpose);
+    if (account === undefined) {
+      throw new KlusterError(
+        'metadata',
+        `the catalog has no ${purpose} account of cluster ${String(node.clusterId)}`,
+      );
+    }
+    return {
+      engine: kind === 'storage' ? 'mysql' : 'postgres',
+      address: { hostaddr, port: number, ...account },
     };
-    const storage = await catalog.storageNodes.findByAddress(sql, at);
-    if (storage !== undefined) {
-      return { engine: 'mysql', address: await address(storage.clusterId, 'management') } as const;
-    }
-    const compute = await catalog.computeNodes.findByAddress(sql, at);
-    if (compute !== undefined) {
-      return { engine: 'postgres', address: await address(compute.clusterId, 'compute_superuser') } as const;
-    }
-    throw new KlusterError(
-      'instance_address_unknown',
-      `no node of a cluster has the address ${colonAddress(at)}`,
-    );
   }, signal);
 }

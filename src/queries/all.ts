@@ -1,5 +1,6 @@
 import type { ImmediateJob } from '../jobs/immediate.ts';
 import type { Services } from '../jobs/services.ts';
+import { doctor } from './doctor/doctor.ts';
 import { getBackupStorage } from './get-backup-storage.ts';
 import { getClusterDetail } from './get-cluster-detail.ts';
 import { getClusterSummary } from './get-cluster-summary.ts';
@@ -10,6 +11,7 @@ import { getVariable } from './get-variable.ts';
 
 /** Every job type that only reads. */
 export const queries: readonly ImmediateJob<Services>[] = [
+  doctor,
   getBackupStorage,
   getClusterDetail,
   getClusterSummary,

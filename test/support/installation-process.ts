@@ -13,6 +13,7 @@ import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { writeHomeConfig } from '../../src/manager/home-config.ts';
 import { installationSecret } from '../../src/manager/secrets.ts';
 import type { InstallationLayout, TestMachine } from './installation.ts';
+import { expectHealthy } from './healthy.ts';
 import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
 import type { ManagerOrder } from './manager-main.ts';
@@ -109,7 +110,7 @@ export class ProcessInstallation {
     try {
       await installation.#start();
     } catch (error) {
-      await installation.close();
+      await installation.#end();
       throw error;
     }
     return installation;
@@ -286,8 +287,17 @@ export class ProcessInstallation {
     }
   }
 
-  /** Ends all processes; files go with the scratch directory. */
+  /** What the doctor finds fails the test. Ends all processes; files go with the scratch directory. */
   async close(): Promise<void> {
+    try {
+      const isWhole = this.#manager?.isRunning === true && this.#agents.size === this.machines.length;
+      if (isWhole) await expectHealthy(this.client);
+    } finally {
+      await this.#end();
+    }
+  }
+
+  async #end(): Promise<void> {
     await this.killManager();
     await (await this.#standby)?.kill();
     for (const hostaddr of this.#agents.keys()) await this.killAgent(hostaddr);

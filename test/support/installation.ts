@@ -12,6 +12,7 @@ import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { writeHomeConfig } from '../../src/manager/home-config.ts';
 import { catalogKey, installationSecret, readMetadataCredentials } from '../../src/manager/secrets.ts';
 import { startManager, type Manager } from '../../src/manager/start.ts';
+import { expectHealthy } from './healthy.ts';
 import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
 import { templateCache } from './template-cache.ts';
@@ -214,8 +215,17 @@ export class TestInstallation {
     return (await reply.json()) as Record<string, unknown>;
   }
 
-  /** Ends all processes; files go with the scratch directory. */
+  /** What the doctor finds fails the test. Ends all processes; files go with the scratch directory. */
   async close(): Promise<void> {
+    try {
+      const isWhole = this.#manager !== null && this.#agents.size === this.machines.length;
+      if (isWhole) await expectHealthy(this.client);
+    } finally {
+      await this.#end();
+    }
+  }
+
+  async #end(): Promise<void> {
     await this.stopManager();
     for (const [hostaddr] of this.#agents) await this.stopAgent(hostaddr);
     await endProcessesIn(this.home.directory);

@@ -120,7 +120,7 @@ const patterns = [
   `'%🎉%'`,
 ];
 const comparisons = ['=', '<>', '<', '<=', '>', '>='] as const;
-const nonPositive = ['IS TRUE', 'IS NOT TRUE', 'IS FALSE', 'IS UNKNOWN', 'IS NOT NULL'] as const;
+const truthTests = ['IS TRUE', 'IS NOT TRUE', 'IS FALSE', 'IS UNKNOWN', 'IS NOT NULL'] as const;
 
 /** A source of numbers that gives the same ones for the same seed. */
 export function randomNumbers(seed: number): () => number {
@@ -333,33 +333,27 @@ export class QueryGenerator {
     return this.pick([...general, ...this.special(column, kind)])();
   }
 
-  private special(column: string, kind: Kind): (() => string)[] {
-    switch (kind) {
-      case 'int':
-        return [
-          () => `${column} % 3 = ${this.pick(['0', '1', '-1'])}`,
-          () => `${column} / 2 = ${this.pick(['0', '-2', '1'])}`,
-          () => `${column}::numeric = ${this.constant('num')}`,
-          () => `${column} = ANY ('{1,2,NULL}')`,
-          () => `${column} + 1 > 3`,
-        ];
-      case 'text':
-        return [
-          () => `${column} ${this.pick(['LIKE', 'NOT LIKE'])} ${this.pick(patterns)}`,
-          () => `${column} ILIKE 'a%'`,
-          () => `length(${column}) = ${this.pick(['0', '1', '2'])}`,
-          () => `lower(${column}) = 'a'`,
-          () => `octet_length(${column}) > 1`,
-        ];
-      case 'bool':
-        return [() => column, () => `${column} ${this.pick(nonPositive)}`];
-      case 'date':
-        return [() => `${column} < 'infinity'`, () => `extract(year FROM ${column}) = 2024`];
-      case 'tz':
-        return [() => `${column} > '-infinity'`, () => `${column}::date = '2024-03-31'`];
-      default:
-        return [];
-    }
+  private special(column: string, kind: Kind): readonly (() => string)[] {
+    const ofKind: Partial<Record<Kind, readonly (() => string)[]>> = {
+      int: [
+        () => `${column} % 3 = ${this.pick(['0', '1', '-1'])}`,
+        () => `${column} / 2 = ${this.pick(['0', '-2', '1'])}`,
+        () => `${column}::numeric = ${this.constant('num')}`,
+        () => `${column} = ANY ('{1,2,NULL}')`,
+        () => `${column} + 1 > 3`,
+      ],
+      text: [
+        () => `${column} ${this.pick(['LIKE', 'NOT LIKE'])} ${this.pick(patterns)}`,
+        () => `${column} ILIKE 'a%'`,
+        () => `length(${column}) = ${this.pick(['0', '1', '2'])}`,
+        () => `lower(${column}) = 'a'`,
+        () => `octet_length(${column}) > 1`,
+      ],
+      bool: [() => column, () => `${column} ${this.pick(truthTests)}`],
+      date: [() => `${column} < 'infinity'`, () => `extract(year FROM ${column}) = 2024`],
+      tz: [() => `${column} > '-infinity'`, () => `${column}::date = '2024-03-31'`],
+    };
+    return ofKind[kind] ?? [];
   }
 
   private columnsOf(table: string): readonly Column[] {

@@ -210,6 +210,30 @@ export const errorCatalogue = {
     meaning: 'There is no such cluster.',
     hint: 'List the clusters with `kluster cluster list`.',
   },
+  shard_not_found: {
+    code: 70504,
+    status: 404,
+    meaning: 'There is no such shard.',
+    hint: 'List the shards with `kluster status`.',
+  },
+  storage_node_unsuited: {
+    code: 70041,
+    status: 409,
+    meaning: 'The storage node is not what the job needs: not in the shard, or its primary.',
+    hint: 'Look at the roles of the nodes with `kluster status`, and send the request again.',
+  },
+  no_clone_source: {
+    code: 70042,
+    status: 409,
+    meaning: 'No node of the shard can be cloned from.',
+    hint: 'Raise allow_replica_delay, or allow the primary with allow_pull_from_master 1.',
+  },
+  transactions_not_saved: {
+    code: 70041,
+    status: 409,
+    meaning: 'A node has transactions that its primary lacks, and they could not be saved before a rebuild.',
+    hint: 'Look at the node; send the request again with discard_unsaved 1 to give those transactions up.',
+  },
   not_enough_storage_machines: {
     code: 70091,
     status: 409,
@@ -251,6 +275,12 @@ export const errorCatalogue = {
     status: 404,
     meaning: 'No node of a cluster has this address and port.',
     hint: 'List the nodes with `kluster status`.',
+  },
+  switchover_refused: {
+    code: 70188,
+    status: 409,
+    meaning: 'The primary of the shard cannot be moved as asked; it stays where it is.',
+    hint: 'Read the reason in the message; `kluster status` shows the nodes of the shard.',
   },
   manager_unreachable: {
     code: 70001,

@@ -47,6 +47,13 @@ export function integer(
   return Type.Integer({ ...annotations(options), minimum: options.minimum, maximum: options.maximum });
 }
 
+/** A number that may have decimals; on the wire a number or its decimal digits. */
+export function decimal(
+  options: FieldOptions & { readonly minimum: number; readonly maximum: number },
+): Type.TNumber {
+  return Type.Number({ ...annotations(options), minimum: options.minimum, maximum: options.maximum });
+}
+
 /** Free text; on the wire a string or a number. */
 export function text(
   options: FieldOptions & {

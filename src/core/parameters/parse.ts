@@ -35,6 +35,18 @@ export function shownValue(value: unknown): string {
   return json.length <= shownValueLength ? json : `${json.slice(0, shownValueLength)}…`;
 }
 
+interface NumberForm {
+  readonly name: string;
+  readonly pattern: RegExp;
+}
+
+const wholeNumber: NumberForm = { name: 'whole number', pattern: /^-?\d{1,15}$/ };
+const decimalNumber: NumberForm = { name: 'number', pattern: /^-?\d{1,15}(\.\d{1,9})?$/ };
+
+function codesOf(schema: FieldSchema): FieldCodes {
+  return schema[metadataKeyword]?.codes ?? { invalid: codeWithoutField };
+}
+
 class Parser {
   readonly violations: Violation[] = [];
 
@@ -58,11 +70,13 @@ class Parser {
   }
 
   private parseOpenly(schema: FieldSchema, value: Json, field: string): Json | undefined {
-    const codes: FieldCodes = schema[metadataKeyword]?.codes ?? { invalid: codeWithoutField };
+    const codes = codesOf(schema);
     if (schema.enum !== undefined) return this.parseChoice(schema.enum, value, field, codes);
     switch (schema.type ?? 'none') {
       case 'integer':
-        return this.parseInteger(schema, value, field, codes);
+        return this.parseNumber(wholeNumber, schema, value, field);
+      case 'number':
+        return this.parseNumber(decimalNumber, schema, value, field);
       case 'string':
         return this.parseText(schema, value, field, codes);
       case 'boolean':
@@ -82,11 +96,12 @@ class Parser {
     return found ?? this.report(field, value, `must be one of ${words.join(', ')}`, codes.invalid);
   }
 
-  private parseInteger(schema: FieldSchema, value: Json, field: string, codes: FieldCodes) {
+  private parseNumber(form: NumberForm, schema: FieldSchema, value: Json, field: string) {
+    const codes = codesOf(schema);
     const { minimum = 0, maximum = Number.MAX_SAFE_INTEGER } = schema;
-    const rule = `must be a whole number from ${String(minimum)} to ${String(maximum)}`;
+    const rule = `must be a ${form.name} from ${String(minimum)} to ${String(maximum)}`;
     const digits = typeof value === 'number' ? String(value) : typeof value === 'string' ? value.trim() : '';
-    if (!/^-?\d{1,15}$/.test(digits)) return this.report(field, value, rule, codes.invalid);
+    if (!form.pattern.test(digits)) return this.report(field, value, rule, codes.invalid);
     const number = Number(digits);
     if (number < minimum || number > maximum) {
       return this.report(field, value, rule, codes.range ?? codes.invalid);

@@ -1,4 +1,5 @@
 import type { Account, AccountPurpose } from '../../core/agent-protocol.ts';
+import { textOf, type SqlSession } from '../sql.ts';
 import type { MysqlDialect } from './dialect.ts';
 import { quoteAccount, quoteText } from './quote.ts';
 
@@ -126,4 +127,10 @@ export function bootstrapStatements({ accounts, localPassword, dialect }: Bootst
     `ALTER USER ${quoteAccount('root', 'localhost')} ACCOUNT LOCK`,
     'SET GLOBAL super_read_only = ON',
   ];
+}
+
+/** The names of all accounts of the server. */
+export async function existingAccounts(session: SqlSession): Promise<ReadonlySet<string>> {
+  const rows = await session.rows('SELECT DISTINCT user FROM mysql.user');
+  return new Set(rows.map((row) => textOf(row, 'user')));
 }

@@ -1,5 +1,5 @@
 import type { HostPort } from '../../core/model.ts';
-import { numberOf, textOf, type SqlSession } from '../sql.ts';
+import { numberOf, textOf, textOrNull, type SqlSession } from '../sql.ts';
 import { quoteText } from './quote.ts';
 
 /** The replication channel of every rbr shard: compute nodes and consoles look for this name. */
@@ -12,7 +12,10 @@ export interface ReplicationAccount {
 
 export interface ChannelState {
   readonly source: HostPort;
+  /** Connected to its source; one that is trying to connect is not. */
   readonly receiverRunning: boolean;
+  /** Milliseconds since the source was last heard over this connection; null when it was not yet. */
+  readonly heardMs: number | null;
   readonly applierRunning: boolean;
   /** The last error of either thread, or null. */
   readonly error: string | null;
@@ -23,6 +26,9 @@ export async function readChannel(session: SqlSession): Promise<ChannelState | n
   const [row] = await session.rows(
     `SELECT c.HOST AS hostaddr, c.PORT AS port, r.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
             r.LAST_ERROR_MESSAGE AS receiver_error,
+            TIMESTAMPDIFF(MICROSECOND, NULLIF(GREATEST(r.LAST_HEARTBEAT_TIMESTAMP,
+              r.LAST_QUEUED_TRANSACTION_END_QUEUE_TIMESTAMP, r.QUEUEING_TRANSACTION_START_QUEUE_TIMESTAMP), 0), NOW(6))
+              DIV 1000 AS heard_ms,
             COALESCE((SELECT MAX(w.LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker w
                        WHERE w.CHANNEL_NAME = c.CHANNEL_NAME), '') AS applier_error
        FROM performance_schema.replication_connection_configuration c
@@ -36,6 +42,7 @@ export async function readChannel(session: SqlSession): Promise<ChannelState | n
   return {
     source: { hostaddr: textOf(row, 'hostaddr'), port: numberOf(row, 'port') },
     receiverRunning: textOf(row, 'receiver') === 'ON',
+    heardMs: textOrNull(row, 'heard_ms') === null ? null : Math.max(0, numberOf(row, 'heard_ms')),
     applierRunning: textOf(row, 'applier') === 'ON',
     error: errors.find((message) => message !== '') ?? null,
   };
@@ -46,8 +53,9 @@ export async function readChannel(session: SqlSession): Promise<ChannelState | n
  * source lacks: changing the source of a running replica purges its relay logs, and acknowledged transactions with
  * them (manual 15.4.2.2).
  *
- * Connections are retried every second without end in practice, with a heartbeat each second, so that a replica
- * sees a silent source within `replica_net_timeout` (4 s) and comes back within a second.
+ * Connections are retried every second without end in practice, with a heartbeat twice a second: a replica that
+ * has not heard its source for longer than that is a witness of its death, long before `replica_net_timeout` (4 s) ends the
+ * connection.
  */
 export async function followSource(
   session: SqlSession,
@@ -55,6 +63,36 @@ export async function followSource(
   account: ReplicationAccount,
 ): Promise<void> {
   await session.execute('SET PERSIST rpl_semi_sync_replica_enabled = ON');
+  await pointChannel(session, source, account);
+  await startChannel(session);
+}
+
+/**
+ * As `followSource`, but what the node receives does not count as acknowledged: for a node that is not, or not yet
+ * again, among those that a failover asks.
+ */
+export async function followQuietly(
+  session: SqlSession,
+  source: HostPort,
+  account: ReplicationAccount,
+): Promise<void> {
+  await session.execute('SET PERSIST rpl_semi_sync_replica_enabled = OFF');
+  await pointChannel(session, source, account);
+  await startChannel(session);
+}
+
+/** From the next connection on, which is made at once, the source counts on what this replica has received. */
+export async function startAcknowledging(session: SqlSession): Promise<void> {
+  await session.execute('SET PERSIST rpl_semi_sync_replica_enabled = ON');
+  await stopReceiver(session);
+  await session.query(`START REPLICA IO_THREAD FOR CHANNEL ${quoteText(replicationChannel)}`);
+}
+
+async function pointChannel(
+  session: SqlSession,
+  source: HostPort,
+  account: ReplicationAccount,
+): Promise<void> {
   // A former source would wait for acknowledgements of what it applies, and nobody follows it.
   await session.execute('SET PERSIST rpl_semi_sync_source_enabled = OFF');
   await session.query(
@@ -62,9 +100,8 @@ export async function followSource(
        SOURCE_HOST = ${quoteText(source.hostaddr)}, SOURCE_PORT = ${String(source.port)},
        SOURCE_USER = ${quoteText(account.user)}, SOURCE_PASSWORD = ${quoteText(account.password)},
        SOURCE_AUTO_POSITION = 1, SOURCE_SSL = 1, SOURCE_CONNECT_RETRY = 1, SOURCE_RETRY_COUNT = 86400,
-       SOURCE_HEARTBEAT_PERIOD = 1 FOR CHANNEL ${quoteText(replicationChannel)}`,
+       SOURCE_HEARTBEAT_PERIOD = 0.5 FOR CHANNEL ${quoteText(replicationChannel)}`,
   );
-  await startChannel(session);
 }
 
 /** No transaction is received, hence none acknowledged, from here on. */
@@ -89,6 +126,12 @@ export async function stopChannel(session: SqlSession): Promise<void> {
 export async function removeChannel(session: SqlSession): Promise<void> {
   await stopChannel(session);
   await session.query(`RESET REPLICA ALL FOR CHANNEL ${quoteText(replicationChannel)}`);
+}
+
+/** A clone brings the channels of its donor along, without their relay logs. */
+export async function dropForeignChannels(session: SqlSession): Promise<void> {
+  await session.query('STOP REPLICA');
+  await session.query('RESET REPLICA ALL');
 }
 
 export async function startChannel(session: SqlSession): Promise<void> {

@@ -164,3 +164,28 @@ export async function withMysql<T>(
     closeMysql(link);
   }
 }
+
+/**
+ * Opens one connection per address at the same time, runs the callback when each has opened or failed, closes them. A
+ * connection that could not be opened is for the callback to judge.
+ */
+export async function withMysqlEach<T>(
+  addresses: readonly SqlAddress[],
+  signal: AbortSignal,
+  run: (sessions: readonly PromiseSettledResult<SqlSession>[]) => Promise<T>,
+): Promise<T> {
+  const links: MysqlLink[] = [];
+  const sessions = await Promise.allSettled(
+    addresses.map(async (address): Promise<SqlSession> => {
+      const link = await openMysql(address, signal);
+      links.push(link);
+      return new MysqlSession(address, signal, link);
+    }),
+  );
+  try {
+    signal.throwIfAborted();
+    return await run(sessions);
+  } finally {
+    for (const link of links) closeMysql(link);
+  }
+}

@@ -50,13 +50,18 @@ export interface GroupSettings {
   readonly recovery: ReplicationAccount;
 }
 
-/** Tells a member that does not run yet where the others are and how to fetch what it misses. */
-export async function prepareMember(session: SqlSession, settings: GroupSettings): Promise<void> {
-  const hosts = [...new Set(settings.seeds.map((seed) => seed.hostaddr))];
+/** Tells a member, also one that runs, which members there are: it lets nobody else in. */
+export async function setGroupAddresses(session: SqlSession, seeds: readonly HostPort[]): Promise<void> {
+  const hosts = [...new Set(seeds.map((seed) => seed.hostaddr))];
   await session.execute('SET PERSIST group_replication_group_seeds = ?', [
-    settings.seeds.map((seed) => colonAddress(seed)).join(','),
+    seeds.map((seed) => colonAddress(seed)).join(','),
   ]);
   await session.execute('SET PERSIST group_replication_ip_allowlist = ?', [hosts.join(',')]);
+}
+
+/** Tells a member that does not run yet where the others are and how to fetch what it misses. */
+export async function prepareMember(session: SqlSession, settings: GroupSettings): Promise<void> {
+  await setGroupAddresses(session, settings.seeds);
   await session.execute('SET PERSIST group_replication_recovery_use_ssl = ON');
   await session.query(
     `CHANGE REPLICATION SOURCE TO SOURCE_USER = ${quoteText(settings.recovery.user)},
@@ -83,4 +88,14 @@ export async function joinGroup(session: SqlSession): Promise<void> {
 
 export async function leaveGroup(session: SqlSession): Promise<void> {
   await session.query('STOP GROUP_REPLICATION');
+}
+
+/**
+ * Makes another ONLINE member the primary of the group. Clients whose transactions still run after `seconds` are
+ * disconnected; returns when the new primary has applied what the old one had committed.
+ */
+export async function electPrimary(session: SqlSession, uuid: string, seconds: number): Promise<void> {
+  await session.query(
+    `SELECT group_replication_set_as_primary(${quoteText(uuid)}, ${String(Math.trunc(seconds))}) AS result`,
+  );
 }

@@ -1,9 +1,14 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Account, MysqlInstanceSpec } from '../../core/agent-protocol.ts';
+import type {
+  Account,
+  MysqlInstanceSpec,
+  SavedTransactions,
+  SaveTransactionsRequest,
+} from '../../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
 import type { InstanceId } from '../../core/ids.ts';
-import type { EngineCommand, EngineInstance } from '../engine.ts';
+import type { EngineCommand, EngineInstance, PulseSession } from '../engine.ts';
 import { copyTree, makeOwnDirectory } from '../file-tree.ts';
 import type { EngineUser, MysqlInstallation } from '../installation.ts';
 import { replaceFile } from '../replace-file.ts';
@@ -12,11 +17,13 @@ import type { TemplateStore } from '../template.ts';
 import { bootstrapStatements, localAccount } from './accounts.ts';
 import { dropStaleDoublewrite } from './clone-leftovers.ts';
 import { mysqlDialect } from './dialect.ts';
+import { logIn } from './log-in.ts';
 import { mysqlLayout, type MysqlLayout } from './layout.ts';
 import { mysqlOptionFile } from './options.ts';
 import { dropForbiddenPersisted } from './persisted-variables.ts';
 import { profileEnvironment } from './profile.ts';
 import { accessDenied, accountLocked, serverErrorNumber, withLocalSession } from './session.ts';
+import { saveTransactions } from './save-transactions.ts';
 import { mysqlTemplate, redoDirectory } from './template.ts';
 
 export interface MysqlInstanceInput {
@@ -36,6 +43,8 @@ export interface MysqlInstanceInput {
 const restartExitCode = 16;
 /** A server that starts accepts connections but greets only when it is ready. */
 const greetingMs = 1_000;
+/** Of a session that asks a server which has served already. */
+const pulseConnectMs = 400;
 
 /** A storage node, or a node of the metadata cluster. */
 export class MysqlInstance implements EngineInstance {
@@ -122,6 +131,26 @@ export class MysqlInstance implements EngineInstance {
     }
   }
 
+  readonly openPulse = async (signal: AbortSignal): Promise<PulseSession | null> => {
+    signal.throwIfAborted();
+    const session = await logIn({
+      socketPath: this.#layout.socket,
+      user: localAccount.user,
+      password: this.#input.localPassword,
+      connectTimeout: pulseConnectMs,
+    }).catch((error: unknown) => {
+      if ((serverErrorNumber(error) ?? 0) > 0) return null;
+      throw error;
+    });
+    if (session === null) return null;
+    const close = (): void => {
+      session.destroy();
+    };
+    // The statement under way tells of a broken session as well.
+    session.on('error', close);
+    return { beat: () => session.query('DO 1').then(() => undefined), close };
+  };
+
   async bootstrap(signal: AbortSignal): Promise<void> {
     const { accounts, localPassword } = this.#input;
     const root = { socket: this.#layout.socket, user: 'root', password: '', connectMs: greetingMs };
@@ -138,6 +167,13 @@ export class MysqlInstance implements EngineInstance {
         `Accounts of ${this.#input.id} could not be made: ${errorText(error)}`,
       );
     }
+  }
+
+  async saveTransactions(request: SaveTransactionsRequest): Promise<SavedTransactions> {
+    const { id, spec, user } = this.#input;
+    const installation = await this.#input.installation();
+    const { binlog } = this.#layout;
+    return saveTransactions({ id, logdir: spec.logdir, binlog, installation, user }, request);
   }
 
   diagnose(log: string): 'port_busy' | null {

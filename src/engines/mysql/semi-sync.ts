@@ -1,5 +1,5 @@
 import { numberOf, type SqlSession } from '../sql.ts';
-import { numericStatus } from './status.ts';
+import { numericStatus, isStatusOn } from './status.ts';
 
 /** Lossless semi-sync on the source: AFTER_SYNC and the endless timeout are in the option file of every node. */
 export interface SemiSyncState {
@@ -31,4 +31,9 @@ export async function requireAcknowledgements(session: SqlSession, acknowledgeme
     `SET PERSIST rpl_semi_sync_source_wait_for_replica_count = ${String(acknowledgements)}`,
   );
   await session.execute('SET PERSIST rpl_semi_sync_source_enabled = ON');
+}
+
+/** Whether the server, as a replica, acknowledges what it receives now. */
+export function acknowledgesSource(session: SqlSession): Promise<boolean> {
+  return isStatusOn(session, 'Rpl_semi_sync_replica_status');
 }

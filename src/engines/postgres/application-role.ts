@@ -1,5 +1,5 @@
 import { escapeIdentifier, escapeLiteral } from 'pg';
-import type { SqlSession } from '../sql.ts';
+import { textOf, type SqlSession } from '../sql.ts';
 import { scramVerifier } from './scram.ts';
 
 /** Makes the role that applications use, or sets its password: it may make databases, roles and objects. */
@@ -15,4 +15,10 @@ export async function defineApplicationRole(
   );
   await session.query(`GRANT ALL ON DATABASE postgres TO ${name}`);
   await session.query(`GRANT ALL ON SCHEMA public TO ${name}`);
+}
+
+/** The names of all roles of the server. */
+export async function existingRoles(session: SqlSession): Promise<ReadonlySet<string>> {
+  const rows = await session.rows('SELECT rolname FROM pg_roles');
+  return new Set(rows.map((row) => textOf(row, 'rolname')));
 }

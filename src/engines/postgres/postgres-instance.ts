@@ -48,6 +48,7 @@ export class PostgresInstance implements EngineInstance {
   /** Fast shutdown (manual 19.5): sessions are ended, then everything is flushed. */
   readonly stopSignal = 'SIGINT';
   readonly restartExitCode = null;
+  readonly openPulse = null;
   readonly #input: PostgresInstanceInput;
   readonly #layout: PostgresLayout;
 

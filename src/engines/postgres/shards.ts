@@ -1,31 +1,46 @@
 import type { HostPort } from '../../core/model.ts';
-import { numberOf, textOf, type SqlSession } from '../sql.ts';
+import { numberOf, textOf, textOrNull, type SqlRow, type SqlSession } from '../sql.ts';
 
 /** Of a session in database `postgres`, as a superuser: what this compute node knows of the shards, and reads from them. */
 
 /** The table that every shard carries about itself; existing tools look for this name. */
 const selectIdentity = 'SELECT cluster_name, shard_name FROM kunlun_sysdb.cluster_info';
 
+export interface ShardIdentity {
+  readonly clusterName: string;
+  readonly shardName: string;
+}
+
 /** Where the compute node's sessions go for this shard; null when it does not know the shard, or no primary of it. */
 export async function readStorageRoute(session: SqlSession, name: string): Promise<HostPort | null> {
-  const [row] = await session.rows(
-    `SELECT node.host, node.port FROM kluster.shard_nodes() AS node JOIN kluster.shards() AS shard ON shard.id = node.shard_id
-      WHERE shard.name = $1 AND node.is_primary`,
-    [name],
+  return (await readStorageRoutes(session)).get(name) ?? null;
+}
+
+/** Where the compute node's sessions go, by the name of the shard; null for a shard without a primary. */
+export async function readStorageRoutes(session: SqlSession): Promise<ReadonlyMap<string, HostPort | null>> {
+  const rows = await session.rows(
+    `SELECT shard.name, node.host, node.port FROM kluster.shards() AS shard
+       LEFT JOIN kluster.shard_nodes() AS node ON node.shard_id = shard.id AND node.is_primary`,
   );
-  return row === undefined ? null : { hostaddr: textOf(row, 'host'), port: numberOf(row, 'port') };
+  return new Map(
+    rows.map((row) => {
+      const host = textOrNull(row, 'host');
+      const route = host === null ? null : { hostaddr: host, port: numberOf(row, 'port') };
+      return [textOf(row, 'name'), route];
+    }),
+  );
 }
 
 /** Reads through the compute node what the shard says it is: the proof that this compute node serves this shard. */
-export async function readShardIdentity(
-  session: SqlSession,
-  name: string,
-): Promise<{ readonly clusterName: string; readonly shardName: string } | null> {
+export async function readShardIdentity(session: SqlSession, name: string): Promise<ShardIdentity | null> {
   const [row] = await session.rows(
     `SELECT identity[1] AS cluster_name, identity[2] AS shard_name
        FROM kluster.shards() AS shard, kluster.query_on_shard(shard.id, $2) AS identity WHERE shard.name = $1`,
     [name, selectIdentity],
   );
-  if (row === undefined) return null;
+  return row === undefined ? null : identityOf(row);
+}
+
+function identityOf(row: SqlRow): ShardIdentity {
   return { clusterName: textOf(row, 'cluster_name'), shardName: textOf(row, 'shard_name') };
 }

@@ -47,6 +47,30 @@ describe('when the manager is killed at every place once', { timeout: testMs }, 
     await expectWorkingCluster(installation, clusterId, shape);
   });
 
+  it('manual_switch still moves the primary, whether the old one was only closed or the new one recorded', async () => {
+    const faults = { mode: 'kill-everywhere', file: visitedFile };
+    const [shard] = (await installation.client.cluster(String(clusterId))).shards;
+    const source = shard?.nodes.find(({ role }) => role === 'source');
+    if (shard === undefined || source === undefined) throw new Error('the shard has no primary');
+    const { job } = await installation.survive(
+      'manual_switch',
+      {
+        cluster_id: String(clusterId),
+        shard_id: String(shard.shard_id),
+        master_hostaddr: `${source.hostaddr}_${String(source.port)}`,
+      },
+      faults,
+    );
+    expect(job).toMatchObject({ status: 'done', error: null });
+    const step = 'manual_switch:manual_switch/switch';
+    expect(await visited()).toEqual(
+      expect.arrayContaining([`${step}:closed`, `${step}:recorded`, `${step}:after-run`]),
+    );
+    const [after] = (await installation.client.cluster(String(clusterId))).shards;
+    expect(after?.nodes.find(({ role }) => role === 'source')?.hostaddr).not.toBe(source.hostaddr);
+    await expectWorkingCluster(installation, clusterId, shape);
+  });
+
   it('delete_cluster still removes everything', async () => {
     const faults = { mode: 'kill-everywhere', file: visitedFile };
     const paras = { cluster_id: String(clusterId) };

@@ -1,7 +1,10 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { clusterScope } from '../../../src/catalog/credentials.ts';
+import { clusterId } from '../../../src/core/ids.ts';
 import type { StorageNodeJson } from '../../../src/core/rest-types.ts';
+import { withMysql } from '../../../src/engines/mysql/connection.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -50,8 +53,8 @@ describe('a group that elects another primary', () => {
     await session.connect();
     try {
       await session.query(
-        `CREATE FOREIGN TABLE info (cluster_name text, shard_name text) SERVER shard_1
-           OPTIONS (dbname 'kunlun_sysdb', table_name 'cluster_info')`,
+        `CREATE FOREIGN TABLE info (cluster_name text, shard_name text) SERVER kluster
+           OPTIONS (shard '1', remote_database 'kunlun_sysdb', remote_table 'cluster_info')`,
       );
       expect((await session.query('SELECT * FROM info')).rows).toHaveLength(1);
 
@@ -78,6 +81,12 @@ describe('a group that elects another primary', () => {
       await expect
         .poll(async () => (await nodes()).map((node) => node.status), { timeout: 30_000 })
         .toEqual(['active', 'active', 'active']);
+      // The shard is itself again, and not what the test has written about it.
+      const management = await installation.account(clusterScope(clusterId(1)), 'management');
+      const primary = { hostaddr: source?.hostaddr ?? '', port: source?.port ?? 0, ...management };
+      await withMysql(primary, AbortSignal.timeout(10_000), (mysql) =>
+        mysql.query("DELETE FROM kunlun_sysdb.cluster_info WHERE cluster_name = 'after'"),
+      );
     } finally {
       await session.end();
     }

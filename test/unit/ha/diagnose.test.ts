@@ -1,51 +1,20 @@
 import { describe, expect, it } from 'vitest';
-import {
-  clusterId,
-  computeNodeId,
-  instanceId,
-  machineId,
-  shardId,
-  storageNodeId,
-} from '../../../src/core/ids.ts';
-import type { ComputeNode, HaMode, HostPort, StorageNode } from '../../../src/core/model.ts';
+import { clusterId, computeNodeId, instanceId, machineId, storageNodeId } from '../../../src/core/ids.ts';
+import type { ComputeNode, HaMode, HostPort } from '../../../src/core/model.ts';
 import { diagnose } from '../../../src/ha/diagnose.ts';
 import type { ShardAction, ShardState } from '../../../src/ha/diagnosis.ts';
-import type { NodeAnswer, NodeObservation, ShardObservation } from '../../../src/ha/shard-observation.ts';
-
-const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
-
-function node(index: number): StorageNode {
-  return {
-    id: storageNodeId(index),
-    clusterId: clusterId(1),
-    shardId: shardId(1),
-    machineId: machineId(index),
-    instanceId: instanceId(`cluster1-shard1-node${String(index)}`),
-    hostaddr: `10.0.0.${String(index)}`,
-    port: 57_001,
-    memberState: index === 1 ? 'source' : 'replica',
-    status: 'active',
-  };
-}
-
-const at = (index: number) => ({ hostaddr: `10.0.0.${String(index)}`, port: 57_001 });
-
-/** Node `index` says this; null: it does not answer. */
-function seen(index: number, answer: NodeAnswer | null): NodeObservation {
-  return { node: node(index), answer, failure: answer === null ? 'connect ECONNREFUSED' : null };
-}
-
-const plain: NodeAnswer = {
-  superReadOnly: true,
-  channel: null,
-  acknowledgements: 0,
-  gtids: `${uuid}:1-10`,
-  groupState: 'OFFLINE',
-  group: [],
-};
-const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledgements: 1 };
-const following = { source: at(1), receiverRunning: true, applierRunning: true, error: null };
-const replica: NodeAnswer = { ...plain, channel: following };
+import { defaultFailoverPolicy, type NodeAnswer } from '../../../src/ha/shard-observation.ts';
+import {
+  at,
+  following,
+  node,
+  plain,
+  primary,
+  replica,
+  seen,
+  shard,
+  uuid,
+} from '../../support/shard-observations.ts';
 
 /** The group as a member sees it: who leads, and who else is listed. */
 const view = (leader: number, ...others: readonly number[]): NodeAnswer['group'] =>
@@ -84,22 +53,15 @@ function check(haMode: HaMode, fullsyncLevel: number, [, answers, state, action,
     haMode,
     fullsyncLevel,
     nodes,
-    primarySilentMs: answers[0] === null ? 1000 : 0,
+    recentFailovers: 0,
+    stopped: [],
+    failoverPolicy: defaultFailoverPolicy,
     routes: [],
   });
   expect(diagnosis).toMatchObject({ state, reason: expect.stringMatching(/\S/) });
   expect(diagnosis.action?.kind ?? null).toBe(action);
   expect(actedOn(diagnosis.action)).toBe(on === undefined ? null : storageNodeId(on));
 }
-
-const shard = {
-  name: 'shard_1',
-  haMode: 'rbr',
-  fullsyncLevel: 1,
-  nodes: [],
-  primarySilentMs: 0,
-  routes: [],
-} as const satisfies ShardObservation;
 
 describe('no_rep', () => {
   it.for<Case>([
@@ -204,41 +166,6 @@ describe('rbr', () => {
     expect(diagnosis).toMatchObject({ state: 'primary_unreachable', action: null });
   });
 
-  describe('a primary that is silent for long', () => {
-    const lost = { ...replica, channel: { ...following, receiverRunning: false } };
-    const silent = (nodes: readonly NodeObservation[], fullsyncLevel = 1, primarySilentMs = 60_000) =>
-      diagnose({ ...shard, nodes, fullsyncLevel, primarySilentMs });
-
-    it('is replaced when no replica receives from it and enough of them answer', () => {
-      expect(silent([seen(1, null), seen(2, lost), seen(3, lost)])).toMatchObject({
-        state: 'primary_lost',
-        action: { kind: 'fail_over', quorum: 2 },
-      });
-    });
-
-    it.for<readonly [string, readonly (NodeAnswer | null)[], number, number]>([
-      ['it has been silent for a moment only', [null, lost, lost], 1, 7000],
-      ['a replica still receives: only the manager is cut off', [null, replica, lost], 1, 60_000],
-      [
-        'one of two replicas answers, and any one may have the acknowledged write',
-        [null, lost, null],
-        1,
-        60_000,
-      ],
-      ['no replica answers', [null, null, null], 1, 60_000],
-    ])('is waited for when %s', ([, answers, level, silentMs]) => {
-      const nodes = answers.map((answer, index) => seen(index + 1, answer));
-      expect(silent(nodes, level, silentMs)).toMatchObject({ state: 'primary_unreachable', action: null });
-    });
-
-    it('needs fewer replicas the more of them acknowledge each commit', () => {
-      expect(silent([seen(1, null), seen(2, lost), seen(3, null)], 2)).toMatchObject({
-        state: 'primary_lost',
-        action: { quorum: 1 },
-      });
-    });
-  });
-
   it('a former primary with transactions of its own does not follow', () => {
     const errant = { ...plain, gtids: `${uuid}:1-11` };
     const diagnosis = diagnose({ ...shard, nodes: [seen(1, primary), seen(2, errant), seen(3, replica)] });
@@ -340,4 +267,13 @@ describe('mgr', () => {
       null,
     ],
   ])('%s', (row) => check('mgr', 0, row));
+
+  it('all down, one stopped by an operator: it may be ahead of all others', () => {
+    const nodes = [seen(1, offline), seen(2, offline)];
+    const stopped = [{ ...node(3), status: 'manual_stop' as const }];
+    expect(diagnose({ ...shard, haMode: 'mgr', nodes, stopped })).toMatchObject({
+      state: 'group_unknown',
+      action: null,
+    });
+  });
 });

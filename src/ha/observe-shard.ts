@@ -1,0 +1,55 @@
+import type { Credential } from '../catalog/credentials.ts';
+import type { Cluster, ComputeNode, Shard, StorageNode } from '../core/model.ts';
+import { observeNode, type ManagementAccount } from './observe-node.ts';
+import { observeRoutes } from './routes.ts';
+import type { AgentReport, FailoverPolicy, NodeObservation, ShardObservation } from './shard-observation.ts';
+import type { Silences } from './silences.ts';
+
+/** What the catalog says about a shard. */
+export interface ShardRecord {
+  readonly shard: Shard;
+  readonly cluster: Cluster;
+  /** Those that serve: what jobs are making or removing is not theirs to be looked at. */
+  readonly nodes: readonly StorageNode[];
+  /** Those that an operator has stopped; what they acknowledged before counts. */
+  readonly stopped: readonly StorageNode[];
+  readonly comps: readonly ComputeNode[];
+  readonly account: ManagementAccount;
+  /** Every account of the cluster by its purpose. */
+  readonly accounts: ReadonlyMap<string, Credential>;
+  readonly recentFailovers: number;
+}
+
+export interface ShardWitnesses {
+  readonly failoverPolicy: FailoverPolicy;
+  report(node: StorageNode): AgentReport | null;
+}
+
+/** Asks every node and every compute node at the same time; the longest any of them may take is the length of a look. */
+export async function observeShard(
+  record: ShardRecord,
+  { witnesses, silences }: { readonly witnesses: ShardWitnesses; readonly silences: Silences },
+  signal: AbortSignal,
+): Promise<ShardObservation> {
+  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers } = record;
+  const lookedAt = performance.now();
+  const [answers, routes] = await Promise.all([
+    Promise.all(nodes.map((node) => observeNode(node, cluster.haMode, account, signal))),
+    observeRoutes({ shard, comps, accounts }, signal),
+  ]);
+  const observed = answers.map((observation): NodeObservation => ({
+    ...observation,
+    ...silences.note(observation.node.id, observation.answer !== null, lookedAt),
+    agent: witnesses.report(observation.node),
+  }));
+  return {
+    name: shard.name,
+    haMode: cluster.haMode,
+    fullsyncLevel: shard.fullsyncLevel,
+    nodes: observed,
+    stopped,
+    recentFailovers,
+    failoverPolicy: witnesses.failoverPolicy,
+    routes,
+  };
+}

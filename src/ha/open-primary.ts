@@ -1,0 +1,49 @@
+import { KlusterError } from '../core/errors/kluster-error.ts';
+import type { StorageNode } from '../core/model.ts';
+import { readChannel, removeChannel } from '../engines/mysql/channel.ts';
+import { withMysql } from '../engines/mysql/connection.ts';
+import { receivedGtids, waitForGtids } from '../engines/mysql/gtid.ts';
+import { makeWritable } from '../engines/mysql/read-only.ts';
+import { requireAcknowledgements } from '../engines/mysql/semi-sync.ts';
+import type { SqlSession } from '../engines/sql.ts';
+import type { RepairContext } from './repair-context.ts';
+
+const applyWaitSeconds = 30;
+
+/** Asks the metadata database whether this manager still leads: an old leader must not open or found anything. */
+export async function requireOffice({ catalog, shard }: RepairContext, signal: AbortSignal): Promise<void> {
+  const known = await catalog.database.write((sql) => catalog.shards.find(sql, shard.id), signal);
+  if (known === undefined) {
+    throw new KlusterError('internal', `shard ${String(shard.id)} is no longer in the catalog`);
+  }
+}
+
+/** Lets the recorded primary accept writes: each commit waits for its acknowledgements. */
+export async function openPrimary(
+  context: RepairContext,
+  node: StorageNode,
+  signal: AbortSignal,
+): Promise<void> {
+  await requireOffice(context, signal);
+  const { hostaddr, port } = node;
+  await withMysql({ hostaddr, port, ...context.account }, signal, (session) =>
+    becomePrimary(session, context.shard.fullsyncLevel),
+  );
+}
+
+/** As `openPrimary`, in a session that is open already; the office of the manager was asked for just now. */
+export async function becomePrimary(session: SqlSession, acknowledgements: number): Promise<void> {
+  await detach(session);
+  if (acknowledgements > 0) await requireAcknowledgements(session, acknowledgements);
+  await makeWritable(session);
+}
+
+/** A node that was just promoted still has the channel to its former source; all that it received is applied first. */
+async function detach(session: SqlSession): Promise<void> {
+  if ((await readChannel(session)) === null) return;
+  const received = await receivedGtids(session);
+  if (!(await waitForGtids(session, received, applyWaitSeconds))) {
+    throw new KlusterError('engine_sql', `received transactions are not applied yet: ${received}`);
+  }
+  await removeChannel(session);
+}

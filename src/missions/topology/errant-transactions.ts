@@ -1,0 +1,91 @@
+import Type from 'typebox';
+import type { SavedTransactions } from '../../core/agent-protocol.ts';
+import { errorText, KlusterError } from '../../core/errors/kluster-error.ts';
+import { GtidSet } from '../../core/gtid-set.ts';
+import { colonAddress } from '../../core/model.ts';
+import { readChannel, stopChannel } from '../../engines/mysql/channel.ts';
+import { executedGtids, receivedGtids } from '../../engines/mysql/gtid.ts';
+import { leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
+import { EngineSqlError } from '../../engines/sql-error.ts';
+import type { StepContext } from '../../jobs/plan.ts';
+import type { Services } from '../../jobs/services.ts';
+import { onNode, type NodePlace, type ShardNow } from './shard-now.ts';
+
+/** What was found on a node that is about to lose its data. */
+export const securedTransactions = Type.Object({
+  /** GTID set of what the primary lacks. */
+  errant: Type.String(),
+  /** Files on the node's machine that hold it. */
+  files: Type.Array(Type.String()),
+});
+export type SecuredTransactions = Type.Static<typeof securedTransactions>;
+
+interface Securing {
+  readonly node: NodePlace;
+  /** Names the files; a repeated call with the same key finds them. */
+  readonly key: string;
+  /** Go on when some of the transactions are in no log any more. */
+  readonly discardUnsaved: boolean;
+}
+
+/** Logs are read to their end, however large they are. */
+export const secureDeadlineMs = 3_700_000;
+
+/**
+ * Takes a node out of replication and writes the transactions that its primary lacks to files on its machine, whether
+ * its server runs or not. They may be writes that a user was told are committed: an old primary commits at its restart
+ * what no replica had acknowledged. May be repeated.
+ * @throws KlusterError transactions_not_saved
+ */
+export async function secureErrant(
+  context: StepContext<Services>,
+  now: ShardNow,
+  { node, key, discardUnsaved }: Securing,
+): Promise<SecuredTransactions> {
+  const { services, signal } = context;
+  const own = await takeOut(now, node, signal);
+  // Read after the node's, so that whatever the node got from the primary is in it.
+  const known = await onNode(now, now.primary, signal, executedGtids);
+  const errant = own?.subtract(GtidSet.parse(known));
+  if (errant?.isEmpty === true) return { errant: '', files: [] };
+  const agent = services.agents.at({ hostaddr: node.hostaddr, port: node.agentPort });
+  const saved = await agent.saveTransactions(node.instanceId, { operationKey: key, known }, { signal });
+  const missing = (errant ?? GtidSet.empty).subtract(GtidSet.parse(saved.gtids));
+  const at = colonAddress(node);
+  if (!missing.isEmpty) {
+    const lost = `${String(missing.size)} transactions of ${at} are in none of its logs any more: ${missing.toString()}`;
+    if (!discardUnsaved) throw new KlusterError('transactions_not_saved', lost);
+    await context.note(`${lost}; given up, because discard_unsaved is 1`);
+  }
+  await report(context, at, saved);
+  return { errant: (errant ?? GtidSet.parse(saved.gtids)).toString(), files: [...saved.files] };
+}
+
+/** Everything the node has executed or received, once it receives nothing more; null when its server does not answer. */
+async function takeOut(now: ShardNow, node: NodePlace, signal: AbortSignal): Promise<GtidSet | null> {
+  try {
+    return await onNode(now, node, signal, async (session) => {
+      if (now.cluster.haMode === 'mgr') {
+        if ((await ownGroupState(session)) !== 'OFFLINE') await leaveGroup(session);
+      } else if ((await readChannel(session)) !== null) {
+        await stopChannel(session);
+      }
+      const executed = GtidSet.parse(await executedGtids(session));
+      return executed.union(GtidSet.parse(await receivedGtids(session)));
+    });
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof EngineSqlError) || !error.connectionLost) throw error;
+    return null;
+  }
+}
+
+async function report(context: StepContext<Services>, at: string, saved: SavedTransactions): Promise<void> {
+  if (saved.files.length > 0) {
+    await context.note(
+      `${at} had transactions that the primary lacks (${saved.gtids}); they are saved on its machine in ${saved.files.join(', ')}`,
+    );
+  }
+  if (saved.torn !== null)
+    await context.note(`${at}: the end of a log could not be read: ${errorText(saved.torn)}`);
+}

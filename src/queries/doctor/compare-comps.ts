@@ -1,0 +1,62 @@
+import { colonAddress, type HostPort } from '../../core/model.ts';
+import { sameAddress } from '../../ha/shard-observation.ts';
+import type { CompAnswer, CompFacts, ShardFacts } from './facts.ts';
+import { finding, type Finding } from './findings.ts';
+
+/** What a shard says it is when it is asked through a compute node. */
+export const identityText = (clusterName: string, shardName: string): string => `${clusterName} ${shardName}`;
+
+/** Servers of other names are the users' own. */
+const shardName = /^shard_\d+$/;
+
+function routes(where: string, answer: CompAnswer, shards: readonly ShardFacts[]): readonly Finding[] {
+  const known = new Set(shards.map(({ shard }) => shard.name));
+  const unknown = [...answer.routes.keys()]
+    .filter((name) => shardName.test(name) && !known.has(name))
+    .map((name) => finding('route_unknown', where, `it has a foreign server ${name}`));
+  const wrong = shards.flatMap(({ shard, nodes, cluster }) => {
+    const primary: HostPort | undefined = nodes.find(({ node }) => node.memberState === 'source')?.node;
+    const route = answer.routes.get(shard.name) ?? null;
+    if (primary === undefined) return [];
+    if (route === null || !sameAddress(route, primary)) {
+      const target = route === null ? 'nowhere' : `to ${colonAddress(route)}`;
+      const why = `it sends sessions for ${shard.name} ${target}, the primary is ${colonAddress(primary)}`;
+      return [finding('route', where, why)];
+    }
+    const expected = identityText(cluster.name, shard.name);
+    const reached = answer.reached.get(shard.name) ?? 'nothing';
+    if (reached === expected) return [];
+    return [finding('route_dead', where, `a query to ${shard.name} gives ${reached}, not ${expected}`)];
+  });
+  return [...unknown, ...wrong];
+}
+
+/** Routes and roles of one compute node against the shards of its cluster. */
+export function compareComp(
+  { clusterId, comp, answer, failure }: CompFacts,
+  shards: readonly ShardFacts[],
+): readonly Finding[] {
+  const where = `cluster ${String(clusterId)} ${comp.name} ${colonAddress(comp)}`;
+  switch (comp.status) {
+    case 'creating':
+    case 'deleted':
+      return [finding('node_unfinished', where, `the catalog says ${comp.status}, and no job works on it`)];
+    case 'inactive':
+      return [finding('node_not_serving', where, 'the catalog says inactive')];
+    case 'manual_stop':
+      return answer === null
+        ? []
+        : [finding('instance_running', where, 'the catalog says manual_stop, the server answers')];
+    case 'active':
+      break;
+  }
+  if (answer === null) {
+    return [
+      finding('node_silent', where, `the catalog says active, the server does not answer: ${failure ?? ''}`),
+    ];
+  }
+  return [
+    ...answer.missingRoles.map((role) => finding('role_missing', where, `the server lacks the role ${role}`)),
+    ...routes(where, answer, shards),
+  ];
+}

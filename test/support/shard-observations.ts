@@ -1,0 +1,69 @@
+import { clusterId, instanceId, machineId, shardId, storageNodeId } from '../../src/core/ids.ts';
+import type { StorageNode } from '../../src/core/model.ts';
+import {
+  defaultFailoverPolicy,
+  type NodeAnswer,
+  type NodeObservation,
+  type ShardObservation,
+} from '../../src/ha/shard-observation.ts';
+
+export const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+
+export function node(index: number): StorageNode {
+  return {
+    id: storageNodeId(index),
+    clusterId: clusterId(1),
+    shardId: shardId(1),
+    machineId: machineId(index),
+    instanceId: instanceId(`cluster1-shard1-node${String(index)}`),
+    hostaddr: `10.0.0.${String(index)}`,
+    port: 57_001,
+    memberState: index === 1 ? 'source' : 'replica',
+    status: 'active',
+  };
+}
+
+export const at = (index: number) => ({ hostaddr: `10.0.0.${String(index)}`, port: 57_001 });
+
+/** Node `index` says this; null: it does not answer. */
+export function seen(index: number, answer: NodeAnswer | null): NodeObservation {
+  const silent = { failure: 'connect ECONNREFUSED', misses: 9, silentMs: 60_000 };
+  const spoke = { failure: null, misses: 0, silentMs: 0 };
+  return {
+    node: node(index),
+    answer,
+    busy: false,
+    agent: null,
+    ...(answer === null ? silent : spoke),
+  };
+}
+
+export const plain: NodeAnswer = {
+  superReadOnly: true,
+  channel: null,
+  acknowledgements: 0,
+  acknowledges: false,
+  gtids: `${uuid}:1-10`,
+  groupState: 'OFFLINE',
+  group: [],
+};
+export const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledgements: 1 };
+export const following = {
+  source: at(1),
+  receiverRunning: true,
+  heardMs: 200,
+  applierRunning: true,
+  error: null,
+};
+export const replica: NodeAnswer = { ...plain, channel: following, acknowledges: true };
+
+export const shard = {
+  name: 'shard_1',
+  haMode: 'rbr',
+  fullsyncLevel: 1,
+  nodes: [],
+  stopped: [],
+  recentFailovers: 0,
+  failoverPolicy: defaultFailoverPolicy,
+  routes: [],
+} as const satisfies ShardObservation;
