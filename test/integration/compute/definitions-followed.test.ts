@@ -1,4 +1,3 @@
-import { once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { beforeAll, expect, test } from 'vitest';
@@ -147,7 +146,9 @@ test('the views that tools look for are found without a schema', async () => {
 async function dieAt(point: string, statement: string): Promise<Client> {
   const [victim, witness] = [await node.session(), await node.session()];
   // The server ends all sessions when it sees that a backend was killed; before that it still takes new ones.
-  const restarting = once(witness, 'end');
+  const restarting = new Promise((resolve) => {
+    witness.once('end', resolve);
+  });
   await victim.query(`SET kluster.fault_point = '${point}'`);
   await expect(victim.query(statement)).rejects.toThrow();
   await restarting;
