@@ -23,6 +23,7 @@
 #include "modify.h"
 #include "quote.h"
 #include "relation.h"
+#include "scan.h"
 #include "shippable.h"
 #include "targets.h"
 
@@ -289,8 +290,11 @@ TupleTableSlot *
 kluster_iterate_direct(ForeignScanState *node)
 {
 	Direct	   *direct = node->fdw_state;
-	uint64		affected = kluster_change(direct->shard, kluster_query_fill(direct->query, node->ss.ps.ps_ExprContext), false);
+	const char *sql = kluster_query_fill(direct->query, node->ss.ps.ps_ExprContext);
+	uint64		affected;
 
+	kluster_start_scans(node->ss.ps.state);
+	affected = kluster_change(direct->shard, sql, NULL);
 	if (direct->counts)
 		node->ss.ps.state->es_processed += affected;
 	if (node->ss.ps.instrument != NULL)

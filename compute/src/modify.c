@@ -1,9 +1,11 @@
 /*
- * modify.c: INSERT in batches, UPDATE and DELETE row by row.
+ * modify.c: UPDATE and DELETE row by row, and what they share with INSERT.
  */
 #include "postgres.h"
 
 #include "access/table.h"
+#include "catalog/index.h"
+#include "catalog/partition.h"
 #include "common/hashfn.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
@@ -19,13 +21,12 @@
 
 #include "deparse.h"
 #include "modify.h"
+#include "modify_state.h"
 #include "quote.h"
 #include "row_identity.h"
+#include "scan.h"
 #include "settings.h"
 #include "targets.h"
-
-/* A statement that grew beyond this is sent. */
-#define STATEMENT_BYTES (1024 * 1024)
 
 /* Identifies a row that was updated already. */
 typedef struct RowDigest
@@ -34,26 +35,8 @@ typedef struct RowDigest
 	uint64		low;
 } RowDigest;
 
-typedef struct Modify
-{
-	KlusterTable *table;
-	Relation	relation;
-	int			count;			/* columns that are written */
-	AttrNumber *attributes;
-	char	  **names;
-	KlusterCodec **codecs;
-	bool		skips;			/* ON CONFLICT DO NOTHING */
-	bool		collects;		/* COPY: rows wait in `statement` */
-	int			rows;			/* that wait */
-	StringInfoData insert;		/* INSERT INTO ... VALUES */
-	StringInfoData statement;
-	KlusterIdentity *identity;
-	HTAB	   *updated;		/* rows updated by this statement, when a join can deliver them again */
-	MemoryContext scratch;
-} Modify;
-
-static List *
-all_columns(Relation relation)
+List *
+kluster_all_columns(Relation relation)
 {
 	List	   *columns = NIL;
 
@@ -72,7 +55,7 @@ updated_columns(PlannerInfo *root, RelOptInfo *rel, Relation relation)
 
 	/* A trigger may change any column. */
 	if (relation->trigdesc != NULL && relation->trigdesc->trig_update_before_row)
-		return all_columns(relation);
+		return kluster_all_columns(relation);
 	updated = get_rel_all_updated_cols(root, rel);
 	while ((column = bms_next_member(updated, column)) >= 0)
 		if (column + FirstLowInvalidHeapAttributeNumber > 0)
@@ -87,7 +70,7 @@ kluster_plan_modify(PlannerInfo *root, ModifyTable *plan, Index table, int subpl
 	List	   *columns = NIL;
 
 	if (plan->operation == CMD_INSERT)
-		columns = all_columns(relation);
+		columns = kluster_all_columns(relation);
 	else if (plan->operation == CMD_UPDATE)
 		columns = updated_columns(root, find_base_rel(root, table), relation);
 	table_close(relation, NoLock);
@@ -95,11 +78,11 @@ kluster_plan_modify(PlannerInfo *root, ModifyTable *plan, Index table, int subpl
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
 				 errmsg("INSERT with ON CONFLICT DO UPDATE is not supported for tables on shards")));
-	return list_make2(columns, makeInteger(plan->onConflictAction == ONCONFLICT_NOTHING));
+	return list_make1(columns);
 }
 
 static void
-take_columns(Modify *modify, List *columns)
+take_columns(KlusterModify *modify, List *columns)
 {
 	ListCell   *cell;
 
@@ -119,30 +102,14 @@ take_columns(Modify *modify, List *columns)
 	}
 }
 
-static void
-start_insert_text(Modify *modify)
+KlusterModify *
+kluster_new_modify(EState *estate, ResultRelInfo *target, List *columns)
 {
-	initStringInfo(&modify->insert);
-	appendStringInfoString(&modify->insert, modify->skips ? "INSERT IGNORE INTO " : "INSERT INTO ");
-	kluster_append_table(&modify->insert, modify->table);
-	appendStringInfoString(&modify->insert, modify->count == 0 ? " ()" : " (");
-	for (int i = 0; i < modify->count; i++)
-	{
-		if (i > 0)
-			appendStringInfoChar(&modify->insert, ',');
-		kluster_append_identifier(&modify->insert, modify->names[i]);
-	}
-	appendStringInfoString(&modify->insert, modify->count == 0 ? " VALUES " : ") VALUES ");
-}
+	KlusterModify	   *modify = palloc0(sizeof(KlusterModify));
 
-static Modify *
-new_modify(ResultRelInfo *target, List *columns, bool skips)
-{
-	Modify	   *modify = palloc0(sizeof(Modify));
-
+	modify->estate = estate;
 	modify->relation = target->ri_RelationDesc;
 	modify->table = kluster_table(RelationGetRelid(modify->relation));
-	modify->skips = skips;
 	modify->scratch = AllocSetContextCreate(CurrentMemoryContext, "kluster modify", ALLOCSET_DEFAULT_SIZES);
 	initStringInfo(&modify->statement);
 	take_columns(modify, columns);
@@ -161,52 +128,22 @@ void
 kluster_begin_modify(ModifyTableState *state, ResultRelInfo *target, List *private, int subplan, int flags)
 {
 	Plan	   *below = outerPlanState(state)->plan;
-	Modify	   *modify;
+	KlusterModify	   *modify;
 
 	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
-	modify = new_modify(target, linitial(private), intVal(lsecond(private)) != 0);
+	modify = kluster_new_modify(state->ps.state, target, linitial(private));
 	target->ri_FdwState = modify;
 	if (state->operation == CMD_INSERT)
-		start_insert_text(modify);
+		kluster_prepare_insert(modify, (ModifyTable *) state->ps.plan, target);
 	else
 		modify->identity = kluster_identity(modify->relation, modify->table, below->targetlist);
 	if (state->operation == CMD_UPDATE && !IsA(below, ForeignScan))
 		modify->updated = make_digests();
 }
 
-/* For rows that arrive through a partitioned table, or by COPY. */
 void
-kluster_begin_insert(ModifyTableState *state, ResultRelInfo *target)
-{
-	ModifyTable *plan = (ModifyTable *) state->ps.plan;
-	MemoryContext caller = MemoryContextSwitchTo(state->ps.state->es_query_cxt);
-	ResultRelInfo *root = target->ri_RootResultRelInfo;
-	Modify	   *modify;
-
-	modify = new_modify(target, all_columns(target->ri_RelationDesc),
-						plan != NULL && plan->onConflictAction == ONCONFLICT_NOTHING);
-	/* Triggers may look at the table, so it must contain what was inserted before. */
-	modify->collects = plan == NULL && target->ri_TrigDesc == NULL && (root == NULL || root->ri_TrigDesc == NULL);
-	start_insert_text(modify);
-	target->ri_FdwState = modify;
-	MemoryContextSwitchTo(caller);
-}
-
-int
-kluster_batch_rows(ResultRelInfo *target)
-{
-	TriggerDesc *triggers = target->ri_TrigDesc;
-
-	if (target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
-		(triggers != NULL && (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
-		return 1;
-	return kluster_batch_size;
-}
-
-/* What PostgreSQL checks by itself for its own tables only. */
-static void
-check_row(Modify *modify, ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
+kluster_check_row(KlusterModify *modify, ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
 {
 	if (modify->relation->rd_att->constr != NULL)
 		ExecConstraints(target, slot, estate);
@@ -214,87 +151,16 @@ check_row(Modify *modify, ResultRelInfo *target, TupleTableSlot *slot, EState *e
 		ExecPartitionCheck(target, slot, estate, true);
 }
 
-static void
-append_row(Modify *modify, TupleTableSlot *slot)
+void
+kluster_before_change(KlusterModify *modify)
 {
-	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
-	StringInfo	out = &modify->statement;
-
-	slot_getallattrs(slot);
-	if (modify->rows == 0)
-		appendBinaryStringInfo(out, modify->insert.data, modify->insert.len);
-	else
-		appendStringInfoChar(out, ',');
-	appendStringInfoChar(out, '(');
-	for (int i = 0; i < modify->count; i++)
-	{
-		int			column = modify->attributes[i] - 1;
-
-		if (i > 0)
-			appendStringInfoChar(out, ',');
-		if (slot->tts_isnull[column])
-			appendStringInfoString(out, "NULL");
-		else
-			kluster_append_value(out, modify->codecs[i], slot->tts_values[column]);
-	}
-	appendStringInfoChar(out, ')');
-	modify->rows++;
-	MemoryContextSwitchTo(caller);
-	MemoryContextReset(modify->scratch);
-}
-
-/* Sends the rows that wait; how many of them were stored. */
-static uint64
-send_rows(Modify *modify)
-{
-	uint64		stored = 0;
-
-	if (modify->rows > 0)
-		stored = kluster_change(modify->table->shard, modify->statement.data, modify->skips);
-	resetStringInfo(&modify->statement);
-	modify->rows = 0;
-	return stored;
-}
-
-static bool
-is_full(Modify *modify)
-{
-	return modify->rows >= kluster_batch_size || modify->statement.len >= STATEMENT_BYTES;
-}
-
-TupleTableSlot *
-kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
-{
-	Modify	   *modify = target->ri_FdwState;
-
-	check_row(modify, target, slot, estate);
-	append_row(modify, slot);
-	if (modify->collects && !is_full(modify))
-		return slot;
-	return send_rows(modify) > 0 ? slot : NULL;
-}
-
-TupleTableSlot **
-kluster_insert_batch(EState *estate, ResultRelInfo *target, TupleTableSlot **slots, TupleTableSlot **plan_slots,
-					 int *count)
-{
-	Modify	   *modify = target->ri_FdwState;
-	uint64		stored = 0;
-
-	for (int i = 0; i < *count; i++)
-	{
-		check_row(modify, target, slots[i], estate);
-		append_row(modify, slots[i]);
-		if (is_full(modify))
-			stored += send_rows(modify);
-	}
-	stored += send_rows(modify);
-	*count = (int) stored;
-	return stored > 0 ? slots : NULL;
+	if (!modify->scans_started)
+		kluster_start_scans(modify->estate);
+	modify->scans_started = true;
 }
 
 static void
-start_change(Modify *modify, const char *verb)
+start_change(KlusterModify *modify, const char *verb)
 {
 	resetStringInfo(&modify->statement);
 	appendStringInfoString(&modify->statement, verb);
@@ -302,7 +168,7 @@ start_change(Modify *modify, const char *verb)
 }
 
 static void
-append_assignments(Modify *modify, TupleTableSlot *slot)
+append_assignments(KlusterModify *modify, TupleTableSlot *slot)
 {
 	StringInfo	out = &modify->statement;
 
@@ -323,7 +189,7 @@ append_assignments(Modify *modify, TupleTableSlot *slot)
 
 /* Appends the condition for the row. False when this statement has updated the row before: once is enough. */
 static bool
-append_condition(Modify *modify, TupleTableSlot *plan_slot)
+append_condition(KlusterModify *modify, TupleTableSlot *plan_slot)
 {
 	int			start;
 	RowDigest	digest;
@@ -343,10 +209,12 @@ append_condition(Modify *modify, TupleTableSlot *plan_slot)
 }
 
 static uint64
-send_change(Modify *modify)
+send_change(KlusterModify *modify)
 {
-	uint64		affected = kluster_change(modify->table->shard, modify->statement.data, false);
+	uint64		affected;
 
+	kluster_before_change(modify);
+	affected = kluster_change(modify->table->shard, modify->statement.data, NULL);
 	if (affected > 1)
 		ereport(ERROR,
 				(errcode(ERRCODE_DATA_CORRUPTED),
@@ -358,11 +226,11 @@ send_change(Modify *modify)
 TupleTableSlot *
 kluster_update(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
-	Modify	   *modify = target->ri_FdwState;
+	KlusterModify	   *modify = target->ri_FdwState;
 	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
 	bool		is_new;
 
-	check_row(modify, target, slot, estate);
+	kluster_check_row(modify, target, slot, estate);
 	if (modify->relation->rd_rel->relispartition && !ExecPartitionCheck(target, slot, estate, false))
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -382,7 +250,7 @@ kluster_update(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 
 /* With RETURNING the row comes from the subplan, which has read it whole. */
 static void
-store_deleted_row(Modify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+store_deleted_row(KlusterModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	bool		is_null;
 	Datum		row;
@@ -397,7 +265,7 @@ store_deleted_row(Modify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slo
 TupleTableSlot *
 kluster_delete(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
-	Modify	   *modify = target->ri_FdwState;
+	KlusterModify	   *modify = target->ri_FdwState;
 	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
 
 	start_change(modify, "DELETE FROM ");
@@ -413,10 +281,10 @@ kluster_delete(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 void
 kluster_end_modify(EState *estate, ResultRelInfo *target)
 {
-	Modify	   *modify = target->ri_FdwState;
+	KlusterModify	   *modify = target->ri_FdwState;
 
 	if (modify != NULL && modify->collects)
-		send_rows(modify);
+		kluster_send_rows(modify);
 }
 
 void
@@ -443,7 +311,7 @@ kluster_truncate(List *relations, DropBehavior behavior, bool restart_sequences)
 		initStringInfo(&sql);
 		appendStringInfoString(&sql, "DELETE FROM ");
 		kluster_append_table(&sql, table);
-		kluster_change(table->shard, sql.data, false);
+		kluster_change(table->shard, sql.data, NULL);
 		pfree(sql.data);
 	}
 }

@@ -44,7 +44,7 @@ kluster_add_row_identity(PlannerInfo *root, Index table, RangeTblEntry *entry, R
 							 table, row_number_name);
 	if ((bms_is_empty(keys) && kluster_table(id)->row_column == NULL) ||
 		(root->parse->commandType == CMD_DELETE && root->parse->returningList != NIL))
-		add_row_identity_var(root, makeWholeRowVar(entry, table, 0, false), table, whole_row_name);
+		add_row_identity_var(root, makeVar(table, InvalidAttrNumber, RECORDOID, -1, InvalidOid, 0), table, whole_row_name);
 }
 
 static void

@@ -17,6 +17,25 @@
 #include "scan.h"
 #include "targets.h"
 
+static dlist_head open_scans = DLIST_STATIC_INIT(open_scans);
+
+static void
+forget_scan(void *argument)
+{
+	dlist_delete(&((KlusterScan *) argument)->link);
+}
+
+/* Until its memory goes away, which happens also when the statement fails. */
+static void
+note_scan(KlusterScan *scan, ForeignScanState *node)
+{
+	scan->node = node;
+	dlist_push_tail(&open_scans, &scan->link);
+	scan->forget.func = forget_scan;
+	scan->forget.arg = scan;
+	MemoryContextRegisterResetCallback(node->ss.ps.state->es_query_cxt, &scan->forget);
+}
+
 static void
 prepare_field(KlusterScan *scan, int field, TupleDesc description)
 {
@@ -69,6 +88,7 @@ kluster_begin_scan(ForeignScanState *node, int flags)
 	scan->access = intVal(list_nth(plan->fdw_private, KLUSTER_SCAN_LOCKS)) ? KLUSTER_WRITE : KLUSTER_READ;
 	scan->is_async = node->ss.ps.async_capable;
 	scan->context = AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "kluster scan", ALLOCSET_SMALL_SIZES);
+	note_scan(scan, node);
 	prepare_fields(scan, list_nth(plan->fdw_private, KLUSTER_SCAN_ATTRIBUTES),
 				   list_nth(plan->fdw_private, KLUSTER_SCAN_AVERAGES),
 				   node->ss.ss_ScanTupleSlot->tts_tupleDescriptor);
@@ -136,6 +156,20 @@ start(ForeignScanState *node)
 
 	scan->result = scan->is_async ? kluster_query_start(connection, sql) : kluster_query(connection, sql);
 	MemoryContextSwitchTo(caller);
+}
+
+void
+kluster_start_scans(EState *estate)
+{
+	dlist_iter	at;
+
+	dlist_foreach(at, &open_scans)
+	{
+		KlusterScan *scan = dlist_container(KlusterScan, link, at.cur);
+
+		if (scan->node->ss.ps.state == estate && scan->result == NULL && !scan->done && scan->query->count == 0)
+			start(scan->node);
+	}
 }
 
 static KlusterFetch

@@ -7,6 +7,7 @@
 #include "postgres.h"
 
 #include "commands/explain.h"
+#include "lib/ilist.h"
 #include "nodes/execnodes.h"
 
 #include "connection.h"
@@ -26,6 +27,11 @@ typedef struct KlusterScan
 	bool		done;
 	bool		is_async;		/* does not wait for rows ... */
 	bool		later;			/* ... but says that they come later */
+
+	/* Among the scans of this backend. */
+	dlist_node	link;
+	ForeignScanState *node;
+	MemoryContextCallback forget;
 } KlusterScan;
 
 extern void kluster_begin_scan(ForeignScanState *node, int flags);
@@ -33,6 +39,14 @@ extern TupleTableSlot *kluster_iterate_scan(ForeignScanState *node);
 extern void kluster_rescan(ForeignScanState *node);
 extern void kluster_end_scan(ForeignScanState *node);
 extern void kluster_explain_scan(ForeignScanState *node, ExplainState *explain);
+
+/*
+ * Before a statement changes rows: starts all scans of it that have not started,
+ * so that they do not see what it changes. (Another statement on a connection
+ * stores the rows of the one before aside.) Scans that depend on values of other
+ * rows cannot start yet.
+ */
+extern void kluster_start_scans(EState *estate);
 
 /* Fills the scan's slot from a row. */
 extern TupleTableSlot *kluster_store_row(ForeignScanState *node, char **values, unsigned long *lengths);

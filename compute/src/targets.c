@@ -38,9 +38,25 @@ all_shards(int *count)
 	return ids;
 }
 
-/* Raises an error unless all warnings of the last statement are about duplicates. */
+/* MySQL says: Duplicate entry '1' for key 'table.key'. */
+static bool
+is_expected(const char *message, const KlusterConflicts *conflicts)
+{
+	ListCell   *cell;
+
+	foreach(cell, conflicts->keys)
+	{
+		char	   *end = psprintf(".%s'", (char *) lfirst(cell));
+
+		if (strlen(message) >= strlen(end) && strcmp(message + strlen(message) - strlen(end), end) == 0)
+			return true;
+	}
+	return conflicts->keys == NIL;
+}
+
+/* Raises an error unless all warnings of the last statement are about expected duplicates. */
 static void
-allow_duplicates_only(KlusterConnection *connection)
+check_warnings(KlusterConnection *connection, const KlusterConflicts *conflicts)
 {
 	KlusterResult *warnings;
 	char	  **values;
@@ -50,28 +66,33 @@ allow_duplicates_only(KlusterConnection *connection)
 		return;
 	warnings = kluster_query(connection, "SHOW WARNINGS");
 	while (kluster_fetch(warnings, &values, &lengths))
-		if (atoi(values[1]) != ER_DUP_ENTRY)
-			ereport(ERROR,
-					(errcode(ERRCODE_FDW_ERROR),
-					 errmsg("a shard cannot store the row as it is: %s", values[2]),
-					 errdetail_internal("MySQL error %s.", values[1])));
+	{
+		bool		is_duplicate = atoi(values[1]) == ER_DUP_ENTRY;
+
+		if (is_duplicate && is_expected(values[2], conflicts))
+			continue;
+		ereport(ERROR,
+				(errcode(is_duplicate ? ERRCODE_UNIQUE_VIOLATION : ERRCODE_FDW_ERROR),
+				 errmsg("a shard cannot store the row: %s", values[2]),
+				 errdetail_internal("MySQL error %s.", values[1])));
+	}
 	kluster_close(warnings);
 }
 
 static uint64
-change_one(uint32 shard, const char *sql, bool skips)
+change_one(uint32 shard, const char *sql, const KlusterConflicts *conflicts)
 {
 	KlusterConnection *connection = kluster_connection(shard, KLUSTER_WRITE);
 	uint64		affected;
 
 	kluster_execute(connection, sql, &affected);
-	if (skips)
-		allow_duplicates_only(connection);
+	if (conflicts != NULL)
+		check_warnings(connection, conflicts);
 	return affected;
 }
 
 static uint64
-change_everywhere(const char *sql, bool skips)
+change_everywhere(const char *sql, const KlusterConflicts *conflicts)
 {
 	uint64		first = 0;
 	int			count;
@@ -79,7 +100,7 @@ change_everywhere(const char *sql, bool skips)
 
 	for (int i = 0; i < count; i++)
 	{
-		uint64		affected = change_one(ids[i], sql, skips);
+		uint64		affected = change_one(ids[i], sql, conflicts);
 
 		if (i == 0)
 			first = affected;
@@ -94,9 +115,9 @@ change_everywhere(const char *sql, bool skips)
 }
 
 uint64
-kluster_change(uint32 shard, const char *sql, bool skips)
+kluster_change(uint32 shard, const char *sql, const KlusterConflicts *conflicts)
 {
 	if (shard == KLUSTER_ALL_SHARDS)
-		return change_everywhere(sql, skips);
-	return change_one(shard, sql, skips);
+		return change_everywhere(sql, conflicts);
+	return change_one(shard, sql, conflicts);
 }

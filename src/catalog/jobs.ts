@@ -201,15 +201,16 @@ export async function unfinishedJobs(sql: Sql): Promise<readonly JobId[]> {
   );
 }
 
-/** What the unfinished jobs of one type have decided, smallest id first; those that have not decided yet are left out. */
+/** What the unfinished jobs of one type, or of all, have decided, smallest id first; those that have not decided yet are left out. */
 export async function unfinishedDecisions(
   sql: Sql,
-  jobType: string,
+  jobType?: string,
 ): Promise<readonly { readonly id: JobId; readonly prepared: Json }[]> {
   return await sql.rows(
     `SELECT job_id, prepared FROM kluster_jobs
-     WHERE phase IN ('queued', 'forward', 'undoing') AND job_type = ? AND prepared IS NOT NULL ORDER BY job_id`,
-    [jobType],
+     WHERE phase IN ('queued', 'forward', 'undoing') AND (? IS NULL OR job_type = ?) AND prepared IS NOT NULL
+     ORDER BY job_id`,
+    [jobType ?? null, jobType ?? null],
     (row) => ({ id: parseJobId(row), prepared: JSON.parse(textOf(row, 'prepared')) as Json }),
   );
 }

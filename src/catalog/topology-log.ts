@@ -8,7 +8,7 @@ import { firstRow, numberOf, textOf, type Sql } from './sql.ts';
 export class TopologyLog {
   /**
    * Notes the cluster's shards as they are in this transaction, with the newest entries of its logs; call it after every
-   * change of the set. @throws KlusterError cluster_not_found
+   * change of the set. Nothing happens when the last note says the same. @throws KlusterError cluster_not_found
    */
   async record(sql: Sql, cluster: ClusterId): Promise<void> {
     const name = await firstRow(sql, 'SELECT name FROM db_clusters WHERE id = ?', [cluster], (row) =>
@@ -22,6 +22,13 @@ export class TopologyLog {
       [cluster],
       (row) => String(numberOf(row, 'id')),
     );
+    const last = await firstRow(
+      sql,
+      'SELECT shard_id FROM cluster_shard_topology WHERE cluster_id = ? ORDER BY id DESC LIMIT 1',
+      [cluster],
+      (row) => textOf(row, 'shard_id'),
+    );
+    if (last === ids.join(',')) return;
     await sql.execute(
       `INSERT INTO cluster_shard_topology (cluster_id, shard_id, max_commit_log_id, max_ddl_log_id)
        SELECT ?, ?, (SELECT COALESCE(MAX(id), 0) FROM ${quoteIdentifier(commitLogTable(name))}),

@@ -123,7 +123,7 @@ const comparisons = ['=', '<>', '<', '<=', '>', '>='] as const;
 const truthTests = ['IS TRUE', 'IS NOT TRUE', 'IS FALSE', 'IS UNKNOWN', 'IS NOT NULL'] as const;
 
 /** A source of numbers that gives the same ones for the same seed. */
-export function randomNumbers(seed: number): () => number {
+function randomNumbers(seed: number): () => number {
   let state = seed >>> 0;
   return () => {
     state = (state + 0x6d2b79f5) >>> 0;

@@ -312,6 +312,12 @@ export const errorCatalogue = {
     meaning: 'The server of this installation runs already.',
     hint: 'Use it, or stop it first with `kluster down`; another KLUSTER_HOME is another installation.',
   },
+  shard_holds_tables: {
+    code: 70504,
+    status: 409,
+    meaning: 'The shard still holds tables.',
+    hint: 'Move the tables named in the message to other shards, or drop them, then delete the shard.',
+  },
   nick_name_exists: {
     code: 70501,
     status: 409,

@@ -128,6 +128,12 @@ export async function removeChannel(session: SqlSession): Promise<void> {
   await session.query(`RESET REPLICA ALL FOR CHANNEL ${quoteText(replicationChannel)}`);
 }
 
+/** The replicas that receive from this server now, as they call themselves. */
+export async function connectedReplicas(session: SqlSession): Promise<readonly HostPort[]> {
+  const rows = await session.query('SHOW REPLICAS');
+  return rows.map((row) => ({ hostaddr: textOf(row, 'Host'), port: numberOf(row, 'Port') }));
+}
+
 /** A clone brings the channels of its donor along, without their relay logs. */
 export async function dropForeignChannels(session: SqlSession): Promise<void> {
   await session.query('STOP REPLICA');

@@ -90,6 +90,12 @@ export async function leaveGroup(session: SqlSession): Promise<void> {
   await session.query('STOP GROUP_REPLICATION');
 }
 
+/** The name (a UUID) of the group that the server belongs to, whether it runs or not. */
+export async function groupName(session: SqlSession): Promise<string> {
+  const [row] = await session.rows('SELECT @@GLOBAL.group_replication_group_name AS name');
+  return row === undefined ? '' : textOf(row, 'name');
+}
+
 /**
  * Makes another ONLINE member the primary of the group. Clients whose transactions still run after `seconds` are
  * disconnected; returns when the new primary has applied what the old one had committed.

@@ -1,5 +1,5 @@
 import { KlusterError } from '../../core/errors/kluster-error.ts';
-import { textOrNull, type SqlSession } from '../sql.ts';
+import { numberOf, textOrNull, type SqlSession } from '../sql.ts';
 import { quoteIdentifier } from './quote.ts';
 
 export interface VariableChange {
@@ -47,4 +47,12 @@ function placeholder(value: string, numeric: boolean): string {
 /** Variables of components and named key caches have two parts: `validate_password.length`. */
 function componentName(name: string): string {
   return name.split('.').map(quoteIdentifier).join('.');
+}
+
+/** Makes a numeric global variable at least so large, now and for later starts. */
+export async function raiseVariable(session: SqlSession, name: string, least: number): Promise<void> {
+  const quoted = quoteIdentifier(name);
+  const [row] = await session.query(`SELECT @@GLOBAL.${quoted} AS value`);
+  if (row === undefined || numberOf(row, 'value') >= least) return;
+  await session.query(`SET PERSIST ${quoted} = ${String(Math.ceil(least))}`);
 }

@@ -31,6 +31,16 @@ export async function readStorageRoutes(session: SqlSession): Promise<ReadonlyMa
   );
 }
 
+/** What a server says it is that the compute node has not been told of yet; it logs in there as in its shards. */
+export async function readIdentityAhead(session: SqlSession, at: HostPort): Promise<ShardIdentity | null> {
+  const [row] = await session.rows(
+    `SELECT identity[1] AS cluster_name, identity[2] AS shard_name
+       FROM kluster.query_server($1, $2, $3) AS identity`,
+    [at.hostaddr, at.port, selectIdentity],
+  );
+  return row === undefined ? null : identityOf(row);
+}
+
 /** Reads through the compute node what the shard says it is: the proof that this compute node serves this shard. */
 export async function readShardIdentity(session: SqlSession, name: string): Promise<ShardIdentity | null> {
   const [row] = await session.rows(

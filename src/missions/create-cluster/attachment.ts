@@ -1,13 +1,13 @@
 import { Check } from 'typebox/value';
 import type { JsonObject } from '../../core/json.ts';
-import type { HostPort } from '../../core/model.ts';
 import type { JobView } from '../../jobs/mission.ts';
-import { hostList, jobPart, outputOf, type JobPart } from '../attachment-parts.ts';
+import { jobPart, outputOf, type JobPart } from '../attachment-parts.ts';
+import { storageNodePath } from '../topology/orders.ts';
+import { computePart, shardPart, startedNode } from '../topology/part-attachments.ts';
 import {
   createClusterPrepared,
   recordedCluster,
   registeredCluster,
-  startedInstance,
   stepPaths,
   type CreateClusterPrepared,
 } from './prepared.ts';
@@ -52,47 +52,26 @@ function clusterKeys(job: JobView, prepared: CreateClusterPrepared): JsonObject 
   };
 }
 
-function started(job: JobView, path: string, hostaddr: string): readonly HostPort[] {
-  const output = outputOf(job, path, startedInstance);
-  return output === undefined ? [] : [{ hostaddr, port: output.port }];
-}
-
 function shardStep(job: JobView, prepared: CreateClusterPrepared, part: JobPart): JsonObject {
   const recorded = outputOf(job, stepPaths.record, recordedCluster);
-  const hosts = prepared.shards.map((shard, index) => ({
-    name: shard.name,
-    nodes: shard.nodes.flatMap((place, node) =>
-      started(job, stepPaths.storageNode(index + 1, node + 1), place.hostaddr),
+  const shards = prepared.shards.map(({ name, nodes }, index) => ({
+    name,
+    id: recorded?.shardIds[index],
+    nodes: nodes.flatMap(({ hostaddr }, node) =>
+      startedNode(job, storageNodePath({ parent: stepPaths.install, name }, node + 1), hostaddr),
     ),
   }));
-  return {
-    ...clusterKeys(job, prepared),
-    shard_ids: prepared.shards.map((shard, index) => ({
-      [shard.name]: String(recorded?.shardIds[index] ?? ''),
-    })),
-    shard_hosts: hosts.map(({ name, nodes }) => ({ [name]: hostList(nodes) })),
-    storage_hosts: hostList(hosts.flatMap(({ nodes }) => nodes)),
-    storage_id: String(job.id),
-    storage_state: part.state,
-    rollback_flag: part.state === 'failed' ? '1' : '0',
-    error_code: part.errorCode,
-    error_info: part.errorInfo,
-  };
+  return { ...clusterKeys(job, prepared), ...shardPart(job, part, shards) };
 }
 
 function computerStep(job: JobView, prepared: CreateClusterPrepared, part: JobPart): JsonObject {
-  const nodes = prepared.comps.flatMap((place, index) =>
-    started(job, stepPaths.computeNode(index + 1), place.hostaddr),
+  const nodes = prepared.comps.flatMap(({ hostaddr }, index) =>
+    startedNode(job, stepPaths.computeNode(index + 1), hostaddr),
   );
   const { computer_user: user } = job.paras;
   return {
     ...clusterKeys(job, prepared),
-    computer_hosts: hostList(nodes),
-    computer_id: String(job.id),
-    computer_state: part.state,
+    ...computePart(job, part, nodes),
     computer_user: typeof user === 'string' ? user : 'abc',
-    rollback_flag: part.state === 'failed' ? '1' : '0',
-    error_code: part.errorCode,
-    error_info: part.errorInfo,
   };
 }

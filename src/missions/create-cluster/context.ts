@@ -1,14 +1,9 @@
 import { clusterId, type ClusterId, type InstanceId } from '../../core/ids.ts';
-import type { StepContext } from '../../jobs/plan.ts';
-import type { Services } from '../../jobs/services.ts';
-import { groupPortOffset, instanceName } from '../topology/node-specs.ts';
-import type { FreshShard, ShardMember } from '../topology/shard-replication.ts';
-import { readClusterAccounts } from '../topology/accounts.ts';
+import { instanceName } from '../topology/node-specs.ts';
+import type { ComputeOrder, Context, ShardOrder } from '../topology/orders.ts';
+import { nodeSizing, type NodeSizing } from '../topology/sizing.ts';
 import type { CreateClusterParas } from './parameters.ts';
-import { registeredCluster, startedInstance, stepPaths, type CreateClusterPrepared } from './prepared.ts';
-import { nodeSizing, type NodeSizing } from './sizing.ts';
-
-export type Context = StepContext<Services>;
+import { registeredCluster, stepPaths, type CreateClusterPrepared } from './prepared.ts';
 
 /** What every step of one create_cluster job knows. */
 export interface ClusterOrder {
@@ -18,15 +13,34 @@ export interface ClusterOrder {
   /** Acknowledgements per commit; 0 without replication. */
   readonly fullsyncLevel: number;
   readonly computerUser: string;
+  readonly shards: readonly ShardOrder[];
+  readonly comps: readonly ComputeOrder[];
 }
 
 export function clusterOrder(paras: CreateClusterParas, prepared: CreateClusterPrepared): ClusterOrder {
+  const sizing = nodeSizing(paras);
+  const fullsyncLevel = paras.ha_mode === 'no_rep' ? 0 : (paras.fullsync_level ?? 1);
+  const common = { clusterName: prepared.clusterName, sizing, clusterOf: registeredId };
   return {
     paras,
     prepared,
-    sizing: nodeSizing(paras),
-    fullsyncLevel: paras.ha_mode === 'no_rep' ? 0 : (paras.fullsync_level ?? 1),
+    sizing,
+    fullsyncLevel,
     computerUser: paras.computer_user ?? 'abc',
+    shards: prepared.shards.map((shard, index) => ({
+      ...common,
+      ...shard,
+      haMode: paras.ha_mode,
+      fullsyncLevel,
+      parent: stepPaths.install,
+      instanceOf: (cluster, node) => storageInstance(cluster, index + 1, node),
+    })),
+    comps: prepared.comps.map((place, index) => ({
+      ...common,
+      place,
+      index: index + 1,
+      instanceOf: (cluster) => computeInstance(cluster, index + 1),
+    })),
   };
 }
 
@@ -41,21 +55,4 @@ export function storageInstance(cluster: ClusterId, shard: number, node: number)
 
 export function computeInstance(cluster: ClusterId, index: number): InstanceId {
   return instanceName(cluster, `comp${String(index)}`);
-}
-
-/** Shard number `shard` with the ports that its nodes got. */
-export async function freshShard(context: Context, order: ClusterOrder, shard: number): Promise<FreshShard> {
-  const planned = order.prepared.shards[shard - 1];
-  const [primary, ...replicas] = (planned?.nodes ?? []).map((place, index): ShardMember => {
-    const { port } = context.outputOf(stepPaths.storageNode(shard, index + 1), startedInstance);
-    return { hostaddr: place.hostaddr, port, groupReplicationPort: port + groupPortOffset };
-  });
-  if (planned === undefined || primary === undefined)
-    throw new RangeError(`no shard ${String(shard)} in the plan`);
-  const { management, replication } = await readClusterAccounts(
-    context.services,
-    registeredId(context),
-    context.signal,
-  );
-  return { name: planned.name, members: [primary, ...replicas], management, replication };
 }

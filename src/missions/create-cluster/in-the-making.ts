@@ -20,3 +20,12 @@ export async function clustersInTheMaking(sql: Sql): Promise<readonly ClusterInT
     Check(createClusterPrepared, prepared) ? [{ job: id, prepared }] : [],
   );
 }
+
+/** The rule that a job on this cluster breaks, when the cluster is still being made or removed by its create_cluster. */
+export async function completenessRule(sql: Sql, clusterName: string): Promise<string | undefined> {
+  const maker = (await clustersInTheMaking(sql)).find(({ prepared }) => prepared.clusterName === clusterName);
+  return (
+    maker &&
+    `must be a cluster that is complete: job ${String(maker.job)} is still making or removing ${clusterName}; cancel it, or wait for its end`
+  );
+}

@@ -1,8 +1,6 @@
-import type { Violation } from '../../core/errors/kluster-error.ts';
-import type { MachineType } from '../../core/model.ts';
-import { shownValue } from '../../core/parameters/parse.ts';
 import { defineMission } from '../../jobs/mission.ts';
 import type { Services } from '../../jobs/services.ts';
+import { machineViolations, type AddressList } from '../topology/machine-violations.ts';
 import { createClusterAttachment } from './attachment.ts';
 import { createClusterExample, createClusterParas, type CreateClusterParas } from './parameters.ts';
 import { createClusterPlan } from './plan.ts';
@@ -19,7 +17,10 @@ export const createCluster = defineMission<Services>()({
   example: createClusterExample,
   doneText: 'create cluster successfully',
   async admit(services, paras) {
-    const [first, ...rest] = [...crossFieldViolations(paras), ...(await unknownMachines(services, paras))];
+    const [first, ...rest] = [
+      ...crossFieldViolations(paras),
+      ...(await machineViolations(services, addressLists(paras))),
+    ];
     // A new cluster has no id yet that could be locked; jobs on it are refused until it is made (`clustersInTheMaking`).
     return first === undefined
       ? { admitted: true, locks: [] }
@@ -32,24 +33,19 @@ export const createCluster = defineMission<Services>()({
   attachment: createClusterAttachment,
 });
 
-/** Every address given must be a running machine of the right type. */
-async function unknownMachines(services: Services, paras: CreateClusterParas): Promise<readonly Violation[]> {
-  const { catalog } = services;
-  const machines = await catalog.database.read((sql) => catalog.machines.list(sql));
-  const check = (machineType: MachineType, field: string, addresses: readonly string[], code: number) =>
-    addresses.flatMap((address, index): readonly Violation[] => {
-      const machine = machines.find(
-        (known) => known.hostaddr === address && known.machineType === machineType,
-      );
-      if (machine?.state === 'running') return [];
-      const rule =
-        machine === undefined
-          ? `must be a registered ${machineType} machine`
-          : `must be running, but set_machine made it ${machine.state}`;
-      return [{ field: `paras.${field}[${String(index)}]`, value: shownValue(address), rule, code }];
-    });
+function addressLists(paras: CreateClusterParas): readonly AddressList[] {
   return [
-    ...check('storage', 'storage_iplists', paras.storage_iplists ?? [], 70_181),
-    ...check('computer', 'computer_iplists', paras.computer_iplists ?? [], 70_182),
+    {
+      machineType: 'storage',
+      field: 'storage_iplists',
+      addresses: paras.storage_iplists,
+      code: 70_181,
+    },
+    {
+      machineType: 'computer',
+      field: 'computer_iplists',
+      addresses: paras.computer_iplists,
+      code: 70_182,
+    },
   ];
 }

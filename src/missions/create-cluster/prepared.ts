@@ -1,21 +1,7 @@
 import Type from 'typebox';
+import { computePlace, storagePlace } from '../topology/places.ts';
 
-/** What create_cluster decides once, before anything is made: names and places. Ports follow when nodes start. */
-const place = Type.Object({
-  hostaddr: Type.String(),
-  agentPort: Type.Integer(),
-  machineId: Type.Integer(),
-});
-
-export const storagePlace = Type.Object({
-  ...place.properties,
-  datadir: Type.String(),
-  logdir: Type.String(),
-  walLogDir: Type.String(),
-});
-
-export const computePlace = Type.Object({ ...place.properties, datadir: Type.String() });
-
+/** What create_cluster decides once, before anything is made: names and places. */
 export const createClusterPrepared = Type.Object({
   clusterName: Type.String(),
   shards: Type.Array(
@@ -32,14 +18,10 @@ export const createClusterPrepared = Type.Object({
   memoryMb: Type.Object({ storage: Type.Integer(), compute: Type.Integer() }),
 });
 
-export type StoragePlace = Type.Static<typeof storagePlace>;
-export type ComputePlace = Type.Static<typeof computePlace>;
 export type CreateClusterPrepared = Type.Static<typeof createClusterPrepared>;
 
 /** Output of the step that registers the cluster. */
 export const registeredCluster = Type.Object({ clusterId: Type.Integer() });
-/** Output of a step that started an engine. */
-export const startedInstance = Type.Object({ instanceId: Type.String(), port: Type.Integer() });
 /** Output of the step that records shards and nodes. */
 export const recordedCluster = Type.Object({
   shardIds: Type.Array(Type.Integer()),
@@ -50,8 +32,7 @@ export const recordedCluster = Type.Object({
 /** Paths of the steps whose outputs other steps and the attachment read. */
 export const stepPaths = {
   register: 'create_cluster/register',
-  storageNode: (shard: number, node: number) =>
-    `create_cluster/install/shard_${String(shard)}/nodes/node_${String(node)}`,
+  install: 'create_cluster/install',
   computeNode: (index: number) => `create_cluster/install/computers/comp_${String(index)}`,
   record: 'create_cluster/record',
 } as const;

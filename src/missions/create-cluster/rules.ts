@@ -1,31 +1,17 @@
 import type { Violation } from '../../core/errors/kluster-error.ts';
 import { shownValue } from '../../core/parameters/parse.ts';
+import { nodesForMode } from '../topology/nodes-for-mode.ts';
 import type { CreateClusterParas } from './parameters.ts';
-import { internalConnections } from './sizing.ts';
-
-/** Fewest nodes of a shard that can lose one and still know what was committed. */
-const fewestReplicatedNodes = 3;
+import { internalConnections, mostConnections } from '../topology/sizing.ts';
 
 /** Rules between several parameters of create_cluster. */
 export function crossFieldViolations(paras: CreateClusterParas): readonly Violation[] {
-  return [nodesForMode(paras), fullsyncForNodes(paras), connectionsPerShard(paras), noProxysql(paras)].filter(
-    (violation) => violation !== undefined,
-  );
-}
-
-function nodesForMode({ ha_mode: mode, nodes }: CreateClusterParas): Violation | undefined {
-  const violation = (rule: string): Violation => ({
-    field: 'paras.nodes',
-    value: shownValue(nodes),
-    rule,
-    code: 70_075,
-  });
-  if (mode === 'no_rep') {
-    return nodes === 1 ? undefined : violation('must be 1 when ha_mode is no_rep');
-  }
-  return nodes >= fewestReplicatedNodes
-    ? undefined
-    : violation(`must be at least ${String(fewestReplicatedNodes)} when ha_mode is ${mode}`);
+  return [
+    nodesForMode(paras.ha_mode, paras.nodes, 70_075),
+    fullsyncForNodes(paras),
+    connectionsPerShard(paras),
+    noProxysql(paras),
+  ].filter((violation) => violation !== undefined);
 }
 
 function fullsyncForNodes(paras: CreateClusterParas): Violation | undefined {
@@ -39,9 +25,6 @@ function fullsyncForNodes(paras: CreateClusterParas): Violation | undefined {
     code: 70_175,
   };
 }
-
-/** More than this MySQL does not take (manual, max_connections). */
-const mostConnections = 100_000;
 
 function connectionsPerShard({ max_connections: clients, comps }: CreateClusterParas): Violation | undefined {
   const most = Math.floor((mostConnections - internalConnections) / comps);

@@ -1,15 +1,16 @@
 import type { Sql } from '../../catalog/sql.ts';
 import { KlusterError, type Violation } from '../../core/errors/kluster-error.ts';
 import { clusterId } from '../../core/ids.ts';
-import type { Cluster, Machine } from '../../core/model.ts';
+import type { Cluster } from '../../core/model.ts';
 import { shownValue } from '../../core/parameters/parse.ts';
 import { defineMission } from '../../jobs/mission.ts';
 import type { Services } from '../../jobs/services.ts';
-import { clustersInTheMaking } from '../create-cluster/in-the-making.ts';
+import { completenessRule } from '../create-cluster/in-the-making.ts';
+import { instancePlaceOf } from '../topology/removal.ts';
 import { deleteClusterAttachment } from './attachment.ts';
 import { deleteClusterParas, type DeleteClusterParas } from './parameters.ts';
 import { deleteClusterPlan } from './plan.ts';
-import { deleteClusterPrepared, type DeleteClusterPrepared, type InstancePlace } from './prepared.ts';
+import { deleteClusterPrepared, type DeleteClusterPrepared } from './prepared.ts';
 
 export const deleteCluster = defineMission<Services>()({
   jobType: 'delete_cluster',
@@ -40,14 +41,12 @@ async function inTheMaking(
   cluster: Cluster,
   { cluster_id: id, cluster_name: name }: DeleteClusterParas,
 ): Promise<Violation | undefined> {
-  const maker = (await clustersInTheMaking(sql)).find(
-    ({ prepared }) => prepared.clusterName === cluster.name,
-  );
-  if (maker === undefined) return undefined;
+  const rule = await completenessRule(sql, cluster.name);
+  if (rule === undefined) return undefined;
   return {
     field: id === undefined ? 'paras.cluster_name' : 'paras.cluster_id',
     value: shownValue(id ?? name),
-    rule: `must be a cluster that is complete: job ${String(maker.job)} is still making or removing ${cluster.name}; cancel it, or wait for its end`,
+    rule,
     code: id === undefined ? 70_097 : 70_098,
   };
 }
@@ -112,23 +111,8 @@ async function readCluster(
     shards: shards.map((shard) => ({
       shardId: shard.id,
       name: shard.name,
-      nodes: nodes.filter((node) => node.shardId === shard.id).map((node) => instancePlace(node, machines)),
+      nodes: nodes.filter((node) => node.shardId === shard.id).map((node) => instancePlaceOf(node, machines)),
     })),
-    comps: comps.map((comp) => instancePlace(comp, machines)),
+    comps: comps.map((comp) => instancePlaceOf(comp, machines)),
   };
-}
-
-function instancePlace(
-  node: Omit<InstancePlace, 'agentPort'> & { readonly machineId: number },
-  machines: readonly Machine[],
-): InstancePlace {
-  const machine = machines.find((candidate) => candidate.id === node.machineId);
-  if (machine === undefined) {
-    throw new KlusterError(
-      'metadata',
-      `${node.instanceId} lives on machine ${String(node.machineId)}, which is unknown`,
-    );
-  }
-  const { instanceId, hostaddr, port } = node;
-  return { instanceId, hostaddr, agentPort: machine.agentPort, port };
 }

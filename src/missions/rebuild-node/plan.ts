@@ -10,7 +10,7 @@ import {
   type StepContext,
 } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
-import { cloneDeadlineMs, cloneNode } from '../topology/clone-node.ts';
+import { cloneDeadlineMs, cloneNode, startForClone } from '../topology/clone-node.ts';
 import { chooseSource } from '../topology/clone-source.ts';
 import { secureDeadlineMs, secureErrant } from '../topology/errant-transactions.ts';
 import { restartRetry } from '../topology/instances.ts';
@@ -183,9 +183,7 @@ function clone(order: Order, node: RebuildingNode): Step<Services> {
     async run(context) {
       const now = await currentShard(context, order, node);
       const source = await sourceOf(context, order, now);
-      await context.services.agents
-        .at({ hostaddr: node.hostaddr, port: node.agentPort })
-        .start(instanceId(node.instanceId), { signal: context.signal });
+      await startForClone(context, placeOf(node));
       const { hostaddr, port } = source;
       await cloneNode(context, now, {
         target: placeOf(node),

@@ -55,6 +55,25 @@ export async function cloneNode(context: Context, now: ShardNow, into: CloneInto
   );
 }
 
+/**
+ * Before a copy: the node's server runs. One that does not start any more, because it ended in the middle of an earlier
+ * copy, is made again from the template.
+ */
+export async function startForClone(context: Context, target: NodePlace): Promise<void> {
+  const { services, signal, jobId, attempt } = context;
+  const agent = services.agents.at({ hostaddr: target.hostaddr, port: target.agentPort });
+  try {
+    await agent.start(target.instanceId, { signal });
+  } catch (error) {
+    signal.throwIfAborted();
+    const isBroken =
+      error instanceof KlusterError && ['instance_start_failed', 'agent_refused'].includes(error.kind);
+    if (!isBroken) throw error;
+    const key = `job${String(jobId)}-${String(attempt)}-${String(Date.now())}`;
+    await agent.remake(target.instanceId, key, { signal });
+  }
+}
+
 /** The state of the last clone, when none is under way any more. */
 async function settledStatus(
   { signal }: Context,

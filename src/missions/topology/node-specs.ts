@@ -2,7 +2,7 @@ import type { Account, MysqlInstanceSpec, PostgresInstanceSpec } from '../../cor
 import { instanceId, type ClusterId, type InstanceId, type JobId } from '../../core/ids.ts';
 import { seal } from '../../core/seal.ts';
 import type { Services } from '../../jobs/services.ts';
-import type { NodeSizing } from '../create-cluster/sizing.ts';
+import type { NodeSizing } from './sizing.ts';
 import type { Credential } from '../../catalog/credentials.ts';
 
 /** Distance from a storage node's port to the one of group replication (the API's port scheme). */

@@ -1,6 +1,9 @@
+import Type from 'typebox';
+import { Check } from 'typebox/value';
 import type { Catalog } from '../../catalog/catalog.ts';
+import { unfinishedDecisions } from '../../catalog/jobs.ts';
 import type { Sql } from '../../catalog/sql.ts';
-import type { ClusterId, InstanceId } from '../../core/ids.ts';
+import { instanceId, type ClusterId, type InstanceId } from '../../core/ids.ts';
 import type { MachineType } from '../../core/model.ts';
 import { computeInstance, storageInstance } from '../create-cluster/context.ts';
 import { clustersInTheMaking, type ClusterInTheMaking } from '../create-cluster/in-the-making.ts';
@@ -15,25 +18,52 @@ export interface PromisedNode {
   readonly hasPorts: boolean;
 }
 
+/** One node, in the decision of a job that adds nodes to a cluster. */
+const promise = Type.Object({
+  instanceId: Type.String(),
+  hostaddr: Type.String(),
+  machineType: Type.Union([Type.Literal('storage'), Type.Literal('computer')]),
+  memoryMb: Type.Integer(),
+  isPrimary: Type.Boolean(),
+});
+
+/** What every such job puts into its decision, so that jobs that place nodes after it count them. */
+export const promises = Type.Array(promise);
+
+const promising = Type.Object({ promised: promises });
+
 interface PlacedNode extends Omit<PromisedNode, 'hasPorts'> {
   readonly instanceOf: (cluster: ClusterId) => InstanceId;
 }
 
 /** Nodes are recorded together at the end of their making; until then only the decision of their job tells of them. */
 export async function promisedNodes(catalog: Catalog, sql: Sql): Promise<readonly PromisedNode[]> {
-  const promised: PromisedNode[] = [];
+  const nodes: PromisedNode[] = [];
   for (const making of await clustersInTheMaking(sql)) {
     const cluster = await catalog.clusters.findByName(sql, making.prepared.clusterName);
-    const recorded =
-      cluster === undefined ? [] : await catalog.instances.list(sql, { clusterId: cluster.id });
     for (const { instanceOf, ...node } of placedNodes(making)) {
-      const instance = cluster === undefined ? undefined : instanceOf(cluster.id);
-      if (recorded.some(({ instanceId }) => instanceId === instance)) continue;
-      const ports = instance === undefined ? undefined : await catalog.ports.find(sql, instance);
-      promised.push({ ...node, hasPorts: ports !== undefined });
+      const id = cluster === undefined ? undefined : instanceOf(cluster.id);
+      nodes.push(...(await unrecorded(catalog, sql, node, id)));
     }
   }
-  return promised;
+  for (const { prepared } of await unfinishedDecisions(sql)) {
+    if (!Check(promising, prepared)) continue;
+    for (const { instanceId: id, ...node } of prepared.promised) {
+      nodes.push(...(await unrecorded(catalog, sql, node, instanceId(id))));
+    }
+  }
+  return nodes;
+}
+
+async function unrecorded(
+  catalog: Catalog,
+  sql: Sql,
+  node: Omit<PromisedNode, 'hasPorts'>,
+  id: InstanceId | undefined,
+): Promise<readonly PromisedNode[]> {
+  if (id === undefined) return [{ ...node, hasPorts: false }];
+  if ((await catalog.instances.find(sql, id)) !== undefined) return [];
+  return [{ ...node, hasPorts: (await catalog.ports.find(sql, id)) !== undefined }];
 }
 
 function placedNodes({ prepared }: ClusterInTheMaking): readonly PlacedNode[] {

@@ -411,8 +411,6 @@ describe('the rest of the document', () => {
     ['delete_shard', '{"cluster_id":"1","shard_id":"1"}'],
     ['add_comps', '{"cluster_id":"1","comps":"2"}'],
     ['delete_comp', '{"cluster_id":"1","comp_id":"1"}'],
-    ['add_nodes', '{"cluster_id":"1","shard_id":"1","nodes":"2"}'],
-    ['delete_node', '{"cluster_id":"1","shard_id":"1","hostaddr":"127.0.0.1","port":"57338"}'],
     ['update_instance_cgroup', '{}'],
     ['manual_backup_cluster', '{"cluster_id":"1"}'],
     ['cluster_restore', '{"src_cluster_id":"1","dst_cluster_id":"2"}'],

@@ -170,3 +170,40 @@ describe('rebuild_node', { timeout: testMs }, () => {
     await expectReplicated(2);
   });
 });
+
+describe('add_nodes and delete_node', { timeout: testMs }, () => {
+  it('adds nodes that are copies, count for commits, and are known to all', async () => {
+    const job = await installation.done('add_nodes', { cluster_id: '1', nodes: '2' });
+    const shape = job.attachment as unknown as {
+      readonly storage_state: string;
+      readonly shard_hosts: readonly Record<string, string>[];
+      readonly list_shard: readonly { readonly list_node: readonly Record<string, string>[] }[];
+    };
+    expect(shape).toMatchObject({ cluster_id: '1', shard_id: '-2', nodes: '2', storage_state: 'done' });
+    expect(shape.shard_hosts[0]?.['1']?.split(';')).toHaveLength(3);
+    const ids = shape.list_shard[0]?.list_node.map((node) => node['node_id']);
+    expect(ids).toEqual((await nodes()).slice(3).map(({ node_id: id }) => String(id)));
+    expect((await nodes()).map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => 'active'));
+    await expectReplicated(4);
+  });
+
+  it('deletes nodes, and refuses to delete the primary or more than commits can do without', async () => {
+    const [gone, other, last, kept] = await replicas();
+    if (gone === undefined || other === undefined || last === undefined || kept === undefined)
+      throw new Error('four replicas wanted');
+    const given = (node: StorageNodeJson) => ({ cluster_id: '1', shard_id: '1', ...address(node) });
+    const primary = await source();
+    await expect(installation.submit('delete_node', given(primary))).rejects.toThrow(/70172.*primary/s);
+    const job = await installation.done('delete_node', given(gone));
+    expect(job.attachment).toMatchObject({ storage_state: 'done', shard_id: '1' });
+    expect((await nodes()).map(key)).not.toContain(key(gone));
+    await expect(rows(gone, 'SELECT 1')).rejects.toThrow(/ECONNREFUSED/);
+    await installation.done('delete_nodes', given(other));
+    await installation.done('delete_node', given(last));
+    await expectReplicated(1);
+    await expect(installation.submit('delete_node', given(kept))).rejects.toThrow(/70007.*at least 2 nodes/s);
+    await expect(
+      installation.submit('delete_node', { ...given(kept), hostaddr: '127.0.0.9' }),
+    ).rejects.toThrow(/70173/);
+  });
+});

@@ -64,7 +64,7 @@ async function obstructiveClients(
   const account = { user: 'direct', password: 'Direct-1-test' };
   await rbr.onNode(old, async (mysql) => {
     await mysql.query(`CREATE USER 'direct'@'%' IDENTIFIED BY '${account.password}'`);
-    await mysql.query("GRANT ALL ON app.* TO 'direct'@'%'");
+    await mysql.query("GRANT ALL ON `postgres_$$_public`.* TO 'direct'@'%'");
   });
   const signal = AbortSignal.timeout(60_000);
   const { hostaddr, port } = old;

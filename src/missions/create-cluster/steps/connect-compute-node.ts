@@ -2,7 +2,8 @@ import { computeNodeId } from '../../../core/ids.ts';
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
 import { connectComputeNode } from '../../topology/connect-compute-node.ts';
-import { recordedCluster, stepPaths, type ComputePlace } from '../prepared.ts';
+import type { ComputePlace } from '../../topology/places.ts';
+import { recordedCluster, stepPaths } from '../prepared.ts';
 
 /** The compute node learns every shard and proves, by a query through each, that it reads from it. */
 export function connect(place: ComputePlace, index: number): Step<Services> {

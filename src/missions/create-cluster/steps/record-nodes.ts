@@ -1,22 +1,13 @@
 import type { Sql } from '../../../catalog/sql.ts';
-import {
-  machineId,
-  type ClusterId,
-  type ComputeNodeId,
-  type ShardId,
-  type StorageNodeId,
-} from '../../../core/ids.ts';
+import type { ClusterId, ComputeNodeId } from '../../../core/ids.ts';
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
 import { readClusterAccounts, type ClusterAccounts } from '../../topology/accounts.ts';
-import {
-  computeInstance,
-  registeredId,
-  storageInstance,
-  type ClusterOrder,
-  type Context,
-} from '../context.ts';
-import { startedInstance, stepPaths } from '../prepared.ts';
+import type { Context, ShardOrder } from '../../topology/orders.ts';
+import { recordComputeNode } from '../../topology/record-compute-node.ts';
+import { recordShard, type RecordedShard, type ShardRecord } from '../../topology/record-shard.ts';
+import { registeredId, type ClusterOrder } from '../context.ts';
+import { stepPaths } from '../prepared.ts';
 
 /** Shards and nodes as rows, in one transaction; they count as being created until the last step. */
 export function recordNodes(order: ClusterOrder): Step<Services> {
@@ -32,8 +23,8 @@ export function recordNodes(order: ClusterOrder): Step<Services> {
       const recorder: Recorder = { context, order, cluster, accounts };
       const recorded = await services.catalog.database.write(async (sql) => {
         const shards: RecordedShard[] = [];
-        for (const index of order.prepared.shards.keys())
-          shards.push(await recordShard(recorder, sql, index + 1));
+        for (const shard of order.shards)
+          shards.push(await recordShard(context, sql, shardRecord(recorder, shard)));
         const computeNodeIds = await recordComputeNodes(recorder, sql);
         return { shards, computeNodeIds };
       }, signal);
@@ -60,64 +51,34 @@ interface Recorder {
   readonly accounts: ClusterAccounts;
 }
 
-interface RecordedShard {
-  readonly id: ShardId;
-  readonly nodeIds: readonly StorageNodeId[];
+function shardRecord({ order, accounts }: Recorder, shard: ShardOrder): ShardRecord {
+  const { paras } = order;
+  return {
+    order: shard,
+    accounts,
+    status: 'creating',
+    degrade: {
+      enabled: paras.conf_degrade_state === 'ON',
+      afterSeconds: paras.conf_degrade_time ?? defaultDegradeSeconds,
+    },
+    bufferPoolMb: paras.innodb_size,
+    cpuCores: paras.cpu_cores,
+    maximumStorageGb: paras.max_storage_size,
+  };
 }
 
-async function recordShard(recorder: Recorder, sql: Sql, shard: number): Promise<RecordedShard> {
-  const { context, order, cluster, accounts } = recorder;
-  const { catalog } = context.services;
-  const planned = order.prepared.shards[shard - 1];
-  if (planned === undefined) throw new RangeError(`no shard ${String(shard)} in the plan`);
-  const id = await catalog.shards.insert(sql, {
-    clusterId: cluster,
-    name: planned.name,
-    fullsyncLevel: order.fullsyncLevel,
-  });
-  await catalog.shards.setDegradeSetting(sql, id, {
-    enabled: order.paras.conf_degrade_state === 'ON',
-    afterSeconds: order.paras.conf_degrade_time ?? defaultDegradeSeconds,
-  });
-  const nodeIds: StorageNodeId[] = [];
-  for (const [index, place] of planned.nodes.entries()) {
-    const { port } = context.outputOf(stepPaths.storageNode(shard, index + 1), startedInstance);
-    const nodeId = await catalog.storageNodes.insert(sql, {
-      clusterId: cluster,
-      shardId: id,
-      machineId: machineId(place.machineId),
-      instanceId: storageInstance(cluster, shard, index + 1),
-      hostaddr: place.hostaddr,
-      port,
-      memberState: index === 0 ? 'source' : 'replica',
-      memoryMb: order.sizing.storage.memoryMb,
-      status: 'creating',
-      bufferPoolMb: order.paras.innodb_size ?? 0,
-      cpuCores: order.paras.cpu_cores ?? 0,
-      maximumStorageGb: order.paras.max_storage_size ?? 0,
-      monitor: accounts.monitor,
-    });
-    nodeIds.push(nodeId);
-  }
-  return { id, nodeIds };
-}
-
-async function recordComputeNodes(recorder: Recorder, sql: Sql): Promise<readonly ComputeNodeId[]> {
-  const { context, order, cluster, accounts } = recorder;
+async function recordComputeNodes(
+  { context, order, accounts }: Recorder,
+  sql: Sql,
+): Promise<readonly ComputeNodeId[]> {
   const ids: ComputeNodeId[] = [];
-  for (const [index, place] of order.prepared.comps.entries()) {
-    const { port } = context.outputOf(stepPaths.computeNode(index + 1), startedInstance);
-    const node = await context.services.catalog.computeNodes.insert(sql, {
-      clusterId: cluster,
-      machineId: machineId(place.machineId),
-      instanceId: computeInstance(cluster, index + 1),
-      hostaddr: place.hostaddr,
-      port,
-      status: 'creating',
-      memoryMb: order.sizing.compute.memoryMb,
-      maximumConnections: order.paras.max_connections ?? 0,
-      cpuCores: order.paras.cpu_cores ?? 0,
-      application: accounts.application,
+  for (const comp of order.comps) {
+    const node = await recordComputeNode(context, sql, {
+      order: comp,
+      path: stepPaths.computeNode(comp.index),
+      accounts,
+      maximumConnections: order.paras.max_connections,
+      cpuCores: order.paras.cpu_cores,
     });
     ids.push(node.id);
   }

@@ -1,21 +1,17 @@
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
-import { readClusterAccounts, storageAccounts } from '../../topology/accounts.ts';
-import { removeInstance, restartRetry, startInstance } from '../../topology/instances.ts';
-import { serverIdOf, storageSpec } from '../../topology/node-specs.ts';
-import { registeredId, storageInstance, type ClusterOrder } from '../context.ts';
-import type { StoragePlace } from '../prepared.ts';
+import { readClusterAccounts, storageAccounts } from '../accounts.ts';
+import { removeInstance, restartRetry, startInstance } from '../instances.ts';
+import { serverIdOf, storageSpec } from '../node-specs.ts';
+import type { ShardOrder } from '../orders.ts';
+import type { StoragePlace } from '../places.ts';
 
 /** A copy of the template, the engine's start, and the accounts: seconds; on a loaded machine many. */
 const deadlineMs = 180_000;
 
-export function startStorageNode(
-  order: ClusterOrder,
-  place: StoragePlace,
-  position: { readonly shard: number; readonly node: number },
-): Step<Services> {
-  const { shard, node } = position;
-  const name = order.prepared.shards[shard - 1]?.name ?? '';
+/** `node`: from 1. */
+export function startStorageNode(order: ShardOrder, place: StoragePlace, node: number): Step<Services> {
+  const { name, sizing } = order;
   return {
     kind: 'step',
     key: `node_${String(node)}`,
@@ -25,11 +21,9 @@ export function startStorageNode(
     retry: restartRetry,
     async run(context) {
       const { services, signal } = context;
-      const cluster = registeredId(context);
+      const cluster = order.clusterOf(context);
       const accounts = storageAccounts(await readClusterAccounts(services, cluster, signal));
-      const instanceId = storageInstance(cluster, shard, node);
-      const groupName =
-        order.paras.ha_mode === 'mgr' ? order.prepared.shards[shard - 1]?.groupName : undefined;
+      const instanceId = order.instanceOf(cluster, node);
       const view = await startInstance(
         services,
         {
@@ -42,10 +36,10 @@ export function startStorageNode(
               services,
               {
                 place,
-                sizing: order.sizing,
+                sizing,
                 serverId: serverIdOf(context.jobId, node),
-                groupName,
-                labels: { cluster: order.prepared.clusterName, shard: name, role: 'storage' },
+                groupName: order.haMode === 'mgr' ? order.groupName : undefined,
+                labels: { cluster: order.clusterName, shard: name, role: 'storage' },
                 accounts,
               },
               port,
@@ -58,7 +52,7 @@ export function startStorageNode(
     },
     async undo(context) {
       const { hostaddr, agentPort } = place;
-      const instanceId = storageInstance(registeredId(context), shard, node);
+      const instanceId = order.instanceOf(order.clusterOf(context), node);
       const reason = `job ${String(context.jobId)} was undone`;
       await removeInstance(context.services, { instanceId, hostaddr, agentPort, reason }, context.signal);
     },

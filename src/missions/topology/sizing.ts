@@ -1,6 +1,20 @@
 import type { MemoryProfile } from '../../core/agent-protocol.ts';
-import type { CpuLimit } from '../../core/model.ts';
-import type { CreateClusterParas } from './parameters.ts';
+import type { CpuLimit, CpuLimitMode } from '../../core/model.ts';
+
+/** The parameters of create_cluster that say how large nodes are. */
+export interface SizingParas {
+  readonly dbcfg?: boolean;
+  /** MiB. */
+  readonly innodb_size?: number;
+  /** Clients per compute node. */
+  readonly max_connections?: number;
+  readonly comps: number;
+  readonly cpu_cores?: number;
+  readonly cpu_limit_mode?: CpuLimitMode;
+  readonly cpu_limit_node?: CpuLimitMode;
+  readonly data_storage_MB?: number;
+  readonly log_storage_MB?: number;
+}
 
 /** What one storage node and one compute node of the cluster take from a machine, and their engine settings. */
 export interface NodeSizing {
@@ -39,7 +53,15 @@ export const internalConnections = 20;
 /** Connections of a compute node on top of its clients': three reserved for superusers, the manager, monitoring. */
 const internalComputeConnections = 10;
 
-export function nodeSizing(paras: CreateClusterParas): NodeSizing {
+/** More than this MySQL does not take (manual, max_connections). */
+export const mostConnections = 100_000;
+
+/** max_connections of a storage node when so many clients use each of so many compute nodes. */
+export function storageConnections(clients: number, comps: number): number {
+  return clients * comps + internalConnections;
+}
+
+export function nodeSizing(paras: SizingParas): NodeSizing {
   const profile: MemoryProfile = paras.dbcfg === true ? 'small' : 'normal';
   const bufferPoolMb =
     paras.innodb_size === undefined ? undefined : Math.max(smallestBufferPoolMb, paras.innodb_size);
@@ -57,7 +79,7 @@ export function nodeSizing(paras: CreateClusterParas): NodeSizing {
       diskMb: Math.max(emptyNodeDiskMb[profile], declaredDiskMb),
       bufferPoolMb,
       // Each session of each compute node opens one connection to the shard.
-      maxConnections: clients === undefined ? undefined : clients * paras.comps + internalConnections,
+      maxConnections: clients === undefined ? undefined : storageConnections(clients, paras.comps),
     },
     compute: {
       memoryMb: computeMemory[profile],

@@ -1,0 +1,34 @@
+import Type from 'typebox';
+import { hostAddress, integer, port } from '../../core/parameters/fields.ts';
+
+const largestId = 4_294_967_295;
+
+/** `paras` of delete_node. */
+export const deleteNodeParas = Type.Object({
+  cluster_id: integer({
+    description: 'Id of the cluster.',
+    minimum: 1,
+    maximum: largestId,
+    codes: { invalid: 70_168 },
+    example: '1',
+  }),
+  shard_id: Type.Optional(
+    integer({
+      description: 'Id of the shard of the node. Default: the shard that has a node at this address.',
+      minimum: 1,
+      maximum: largestId,
+      codes: { invalid: 70_169 },
+      example: '1',
+    }),
+  ),
+  hostaddr: hostAddress({
+    description: 'Address of the node.',
+    codes: { invalid: 70_170 },
+    example: '127.0.0.1',
+  }),
+  port: port({ description: 'Port of the node.', codes: { invalid: 70_171 }, example: '57338' }),
+});
+
+export type DeleteNodeParas = Type.Static<typeof deleteNodeParas>;
+
+export const deleteNodeExample = { cluster_id: '1', shard_id: '1', hostaddr: '127.0.0.1', port: '57338' };

@@ -1,0 +1,102 @@
+import { KlusterError } from '../../core/errors/kluster-error.ts';
+import { GtidSet } from '../../core/gtid-set.ts';
+import { colonAddress, type HostPort, type StorageNode } from '../../core/model.ts';
+import { connectedReplicas, readChannel, stopChannel } from '../../engines/mysql/channel.ts';
+import { executedGtids, receivedGtids } from '../../engines/mysql/gtid.ts';
+import { groupMembers, leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
+import { EngineSqlError } from '../../engines/sql-error.ts';
+import type { SqlSession } from '../../engines/sql.ts';
+import { onNode, type ShardNow } from './shard-now.ts';
+import { until } from './until.ts';
+
+const drainWaitMs = 60_000;
+/** A member that left without a word is expelled after the failure detector's 5 s. */
+const expelWaitMs = 60_000;
+
+const sameAddress = (left: HostPort, right: HostPort): boolean =>
+  left.hostaddr === right.hostaddr && left.port === right.port;
+
+/**
+ * Takes a replica out of its shard for good. When it returns, a failover need not ask the node any more.
+ *
+ * rbr: the node may be the only replica that acknowledged a write. It stops receiving; then as many of the other
+ * replicas as a commit needs acknowledgements must have everything that it and the primary have.
+ * mgr: it leaves the group; the others have what it had.
+ * @throws KlusterError step_deadline, storage_node_unsuited
+ */
+export async function drain(now: ShardNow, node: StorageNode, signal: AbortSignal): Promise<void> {
+  if (now.cluster.haMode === 'mgr') await leave(now, node, signal);
+  else await handOver(now, node, signal);
+}
+
+async function handOver(now: ShardNow, node: StorageNode, signal: AbortSignal): Promise<void> {
+  const { primary, shard, nodes } = now;
+  const own = await stopReceiving(now, node, signal);
+  const wanted = await onNode(now, primary, signal, async (session) => {
+    if (own === null && (await connectedReplicas(session)).some((replica) => sameAddress(replica, node))) {
+      throw new KlusterError(
+        'storage_node_unsuited',
+        `${colonAddress(node)} does not answer the manager, but receives from its primary and may acknowledge writes`,
+      );
+    }
+    return GtidSet.parse(await executedGtids(session)).union(own ?? GtidSet.empty);
+  });
+  const others = nodes.filter(({ id, status }) => id !== primary.id && id !== node.id && status === 'active');
+  const goal = `${String(shard.fullsyncLevel)} other replicas of ${shard.name} to have what ${colonAddress(node)} has`;
+  await until(signal, drainWaitMs, goal, async () => {
+    const have = await Promise.all(others.map((other) => has(now, other, wanted, signal)));
+    const enough = have.filter(Boolean).length;
+    return enough >= shard.fullsyncLevel ? true : `${String(enough)} have`;
+  });
+}
+
+/** Everything the node has executed or received; null when it does not answer. */
+async function stopReceiving(now: ShardNow, node: HostPort, signal: AbortSignal): Promise<GtidSet | null> {
+  return answerOf(signal, () =>
+    onNode(now, node, signal, async (session) => {
+      if ((await readChannel(session)) !== null) await stopChannel(session);
+      return transactions(session);
+    }),
+  );
+}
+
+async function transactions(session: SqlSession): Promise<GtidSet> {
+  const executed = GtidSet.parse(await executedGtids(session));
+  return executed.union(GtidSet.parse(await receivedGtids(session)));
+}
+
+async function has(now: ShardNow, at: HostPort, wanted: GtidSet, signal: AbortSignal): Promise<boolean> {
+  const found = await answerOf(signal, () => onNode(now, at, signal, transactions));
+  return found !== null && found.contains(wanted);
+}
+
+async function answerOf<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T | null> {
+  try {
+    return await ask();
+  } catch (error) {
+    signal.throwIfAborted();
+    if (!(error instanceof EngineSqlError) || !error.connectionLost) throw error;
+    return null;
+  }
+}
+
+async function leave(now: ShardNow, node: StorageNode, signal: AbortSignal): Promise<void> {
+  const known = await onNode(now, now.primary, signal, groupMembers);
+  if (known.some((member) => member.primary && sameAddress(member, node))) {
+    throw new KlusterError('storage_node_unsuited', `${colonAddress(node)} is the primary of its group`);
+  }
+  await answerOf(signal, () =>
+    onNode(now, node, signal, async (session) => {
+      if ((await ownGroupState(session)) !== 'OFFLINE') await leaveGroup(session);
+    }),
+  );
+  await until(
+    signal,
+    expelWaitMs,
+    `the group of ${now.shard.name} to go on without ${colonAddress(node)}`,
+    async () => {
+      const members = await onNode(now, now.primary, signal, groupMembers);
+      return members.some((member) => sameAddress(member, node)) ? 'it is still a member' : true;
+    },
+  );
+}
