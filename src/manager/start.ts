@@ -104,6 +104,8 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     catalog,
     agents,
     logger,
+    failover: config.failover,
+    submit: (submission) => engine.submit(submission),
     onLostOffice: loseOffice,
   });
   const services: Services = {
