@@ -1,8 +1,9 @@
 import { copyFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { ManagerClient } from '../../src/client/manager.ts';
+import type { Json } from '../../src/core/json.ts';
 import type { JobJson } from '../../src/core/rest-types.ts';
-import { ensureHome, homeAt } from '../../src/manager/home.ts';
+import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { managerUrl, writeHomeConfig, type HomeConfig } from '../../src/manager/home-config.ts';
 import { installationSecret } from '../../src/manager/secrets.ts';
 import { startKluster } from './kluster-program.ts';
@@ -23,10 +24,13 @@ export interface TimedJob {
  * home of its own. The machines are loopback addresses.
  */
 export class BenchInstallation {
-  readonly #client: ManagerClient;
+  /** Of the manager. */
+  readonly home: Home;
+  readonly client: ManagerClient;
 
-  private constructor(client: ManagerClient) {
-    this.#client = client;
+  private constructor(home: Home, client: ManagerClient) {
+    this.home = home;
+    this.client = client;
   }
 
   /** Starts everything and registers every machine for storage and compute nodes. Its files are below `directory`. */
@@ -51,7 +55,7 @@ export class BenchInstallation {
       healthUrl: `${url}/healthz`,
       logFile: home.managerLog,
     });
-    const installation = new BenchInstallation(new ManagerClient({ url }));
+    const installation = new BenchInstallation(home, new ManagerClient({ url }));
     for (const [index, hostaddr] of at.machines.entries()) {
       const agentHome = homeAt(join(directory, `a${String(index + 1)}`));
       await ensureHome(agentHome);
@@ -89,13 +93,13 @@ export class BenchInstallation {
   }
 
   /** Submits a job and follows it to its end; throws unless that is done. */
-  async run(jobType: string, paras: Readonly<Record<string, string>>): Promise<TimedJob> {
+  async run(jobType: string, paras: Readonly<Record<string, Json>>): Promise<TimedJob> {
     const start = performance.now();
-    const reply = await this.#client.submit({ job_type: jobType, paras, user_name: 'bench' });
+    const reply = await this.client.submit({ job_type: jobType, paras, user_name: 'bench' });
     if (!('job_id' in reply)) throw new Error(`${jobType} is not a job`);
-    for await (const event of this.#client.watch(reply.job_id)) if (event.type === 'end') break;
+    for await (const event of this.client.watch(reply.job_id)) if (event.type === 'end') break;
     const wallMs = performance.now() - start;
-    const job = await this.#client.job(reply.job_id);
+    const job = await this.client.job(reply.job_id);
     if (job.status !== 'done') throw new Error(`${jobType} ended ${job.status}: ${job.error?.message ?? ''}`);
     return { job, wallMs };
   }

@@ -15,6 +15,7 @@ import { manualSwitch } from '../missions/manual-switch/mission.ts';
 import { rebuildNode } from '../missions/rebuild-node/mission.ts';
 import { deleteShard } from '../missions/delete-shard/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
+import { setClusterVariable } from '../missions/set-cluster-variable/mission.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
 import { updateInstanceCgroup } from '../missions/update-instance-cgroup.ts';
@@ -33,6 +34,7 @@ export const missions: readonly AnyMission<Services>[] = [
   deleteNode,
   manualSwitch,
   rebuildNode,
+  setClusterVariable,
   addShards,
   addComps,
   deleteShard,

@@ -15,7 +15,13 @@ let management: Credential;
 
 beforeAll(async () => {
   installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.42', machines: 4 });
-  await installation.done('create_cluster', { ha_mode: 'mgr', shards: '1', nodes: '3', comps: '1', dbcfg: '1' });
+  await installation.done('create_cluster', {
+    ha_mode: 'mgr',
+    shards: '1',
+    nodes: '3',
+    comps: '1',
+    dbcfg: '1',
+  });
   management = await installation.account(clusterScope(clusterId(1)), 'management');
   const primary = await source();
   await rows(primary, 'CREATE DATABASE app');
