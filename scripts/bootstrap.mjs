@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The entry of `npm run up|down|setup|test|check|bench`. It makes this checkout runnable (dependencies installed, sources
+ * The entry of `npm run up|down|setup|test|check|chaos|bench`. It makes this checkout runnable (dependencies installed, sources
  * compiled), each only when something changed, and then runs the task. It is the only JavaScript of the project and
  * uses nothing but Node, because it has to run before anything is installed.
  */
@@ -54,6 +54,10 @@ const tasks = {
   ],
   docs: () => [['dist/scripts/docs/main.js']],
   check: (args) => [['dist/scripts/check/main.js', ...args]],
+  chaos: (args) => [
+    ['dist/scripts/setup/main.js', '--for-tests'],
+    ['dist/test/chaos/main.js', ...args],
+  ],
   bench: (args) => [
     ['dist/scripts/setup/main.js', '--for-tests'],
     ['dist/bench/main.js', ...args],

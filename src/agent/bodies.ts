@@ -45,8 +45,12 @@ const MysqlSpec = Type.Object({
 
 const PostgresSpec = Type.Object({ engine: Type.Literal('postgres'), ...common });
 
-export const StopBody = Type.Object({ mode: Type.Union([Type.Literal('fast'), Type.Literal('immediate')]) });
-export const RestartBody = Type.Object({ operationKey: Type.String({ minLength: 1, maxLength: 200 }) });
+const EndMode = Type.Union([Type.Literal('fast'), Type.Literal('immediate')]);
+export const StopBody = Type.Object({ mode: EndMode });
+export const RestartBody = Type.Object({
+  operationKey: Type.String({ minLength: 1, maxLength: 200 }),
+  mode: Type.Optional(EndMode),
+});
 const gtidSet = Type.String({ maxLength: 100_000, pattern: String.raw`^[0-9a-zA-Z_:,\s-]*$` });
 export const SaveTransactionsBody = Type.Object({
   operationKey: Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9-]+$' }),

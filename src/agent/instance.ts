@@ -240,7 +240,7 @@ export class Instance {
   }
 
   /** Restarts once per operation key; a key that was used before waits for the instance to be ready. */
-  async restart(operationKey: string): Promise<InstanceView> {
+  async restart(operationKey: string, mode: StopRequest['mode']): Promise<InstanceView> {
     const { signal } = this.#starting;
     return this.#exclusive(async () => {
       signal.throwIfAborted();
@@ -251,7 +251,7 @@ export class Instance {
         this.#record.operationKeys = [...operationKeys, operationKey].slice(-rememberedOperations);
         this.#record.desired = 'running';
         await this.#keeper.save();
-        await this.#end('fast');
+        await this.#end(mode);
       }
       if (!repeated || this.#record.desired === 'running') await this.#startNow(signal);
       return this.view();

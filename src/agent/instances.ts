@@ -209,8 +209,12 @@ export class Instances {
     return this.#find(id).stop(mode);
   }
 
-  async restart(id: InstanceId, operationKey: string): Promise<InstanceView> {
-    return this.#find(id).restart(operationKey);
+  async restart(
+    id: InstanceId,
+    operationKey: string,
+    mode: StopRequest['mode'] = 'fast',
+  ): Promise<InstanceView> {
+    return this.#find(id).restart(operationKey, mode);
   }
 
   /** All data is removed, and the instance made again from the template; once per key. */

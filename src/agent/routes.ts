@@ -57,9 +57,10 @@ function instanceRoutes(server: FastifyInstance, { instances }: RouteOptions): v
   server.post<WithId>('/v1/instances/:id/stop', async ({ params, body }) =>
     instances.stop(idOf(params), parseBody(StopBody, body).mode),
   );
-  server.post<WithId>('/v1/instances/:id/restart', async ({ params, body }) =>
-    instances.restart(idOf(params), parseBody(RestartBody, body).operationKey),
-  );
+  server.post<WithId>('/v1/instances/:id/restart', async ({ params, body }) => {
+    const { operationKey, mode } = parseBody(RestartBody, body);
+    return instances.restart(idOf(params), operationKey, mode);
+  });
   server.post<WithId>('/v1/instances/:id/remake', async ({ params, body }) =>
     instances.remake(idOf(params), parseBody(RestartBody, body).operationKey),
   );

@@ -7,6 +7,7 @@ import type { MetadataDatabase } from './database.ts';
 import { Failovers } from './failovers.ts';
 import { Instances } from './instances.ts';
 import { Machines } from './machines.ts';
+import { NoSwitches } from './noswitch.ts';
 import { Managers } from './managers.ts';
 import { MetadataNodes } from './metadata-nodes.ts';
 import { PendingRemovals } from './pending-removals.ts';
@@ -36,6 +37,7 @@ export class Catalog {
   readonly instances = new Instances();
   readonly pendingRemovals = new PendingRemovals();
   readonly failovers = new Failovers();
+  readonly noSwitches = new NoSwitches();
   readonly topologyLog = new TopologyLog();
   readonly credentials: Credentials;
   readonly topologies: Topologies;

@@ -1,6 +1,6 @@
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { clusterId, shardId, type ClusterId, type ShardId } from '../core/ids.ts';
-import type { Shard } from '../core/model.ts';
+import type { DegradeSetting, Shard } from '../core/model.ts';
 import { oneOf } from './columns.ts';
 import { firstRow, numberOf, textOf, type Sql, type SqlChange, type SqlRow } from './sql.ts';
 
@@ -13,21 +13,24 @@ export interface NewShard {
 
 const switches = ['ON', 'OFF'] as const;
 
-/** Whether the manager may lower the shard's acknowledgements when replicas are missing, and after how long. */
-export interface DegradeSetting {
-  readonly enabled: boolean;
-  /** Seconds that the primary must have waited. */
-  readonly afterSeconds: number;
-}
-
 const parseShard = (row: SqlRow): Shard => ({
   id: shardId(numberOf(row, 'id')),
   clusterId: clusterId(numberOf(row, 'db_cluster_id')),
   name: textOf(row, 'name'),
   fullsyncLevel: numberOf(row, 'sync_num'),
+  acknowledgements: numberOf(row, 'acknowledgements'),
+  degrade: parseDegradeSetting(row),
 });
 
-const selectShards = 'SELECT id, db_cluster_id, name, sync_num FROM shards';
+const parseDegradeSetting = (row: SqlRow): DegradeSetting => ({
+  enabled: oneOf(row, 'degrade_conf_state', switches) === 'ON',
+  afterSeconds: numberOf(row, 'degrade_conf_time'),
+});
+
+const selectShards = `
+  SELECT shards.id, db_cluster_id, name, sync_num, degrade_conf_state, degrade_conf_time,
+         LEAST(sync_num, COALESCE(degraded.acknowledgements, sync_num)) AS acknowledgements
+    FROM shards LEFT JOIN kluster_degraded_shards AS degraded ON degraded.shard_id = shards.id`;
 
 /** Replication groups of a cluster. */
 export class Shards {
@@ -42,13 +45,13 @@ export class Shards {
   }
 
   find(sql: Sql, id: ShardId): Promise<Shard | undefined> {
-    return firstRow(sql, `${selectShards} WHERE id = ?`, [id], parseShard);
+    return firstRow(sql, `${selectShards} WHERE shards.id = ?`, [id], parseShard);
   }
 
   /** Of one cluster, or of all. */
   list(sql: Sql, cluster?: ClusterId): Promise<readonly Shard[]> {
     return sql.rows(
-      `${selectShards} WHERE ? IS NULL OR db_cluster_id = ? ORDER BY id`,
+      `${selectShards} WHERE ? IS NULL OR db_cluster_id = ? ORDER BY shards.id`,
       [cluster ?? null, cluster ?? null],
       parseShard,
     );
@@ -64,18 +67,6 @@ export class Shards {
     requireFound(await sql.execute('UPDATE shards SET sync_num = ? WHERE id = ?', [level, id]), id);
   }
 
-  degradeSetting(sql: Sql, id: ShardId): Promise<DegradeSetting | undefined> {
-    return firstRow(
-      sql,
-      'SELECT degrade_conf_state, degrade_conf_time FROM shards WHERE id = ?',
-      [id],
-      (row): DegradeSetting => ({
-        enabled: oneOf(row, 'degrade_conf_state', switches) === 'ON',
-        afterSeconds: numberOf(row, 'degrade_conf_time'),
-      }),
-    );
-  }
-
   async setDegradeSetting(sql: Sql, id: ShardId, setting: DegradeSetting): Promise<void> {
     const { enabled, afterSeconds } = setting;
     const change = await sql.execute(
@@ -85,10 +76,25 @@ export class Shards {
     requireFound(change, id);
   }
 
-  /** Whether acknowledgements are lowered at this moment. */
-  async setDegraded(sql: Sql, id: ShardId, degraded: boolean): Promise<void> {
-    const state = degraded ? 'ON' : 'OFF';
-    requireFound(await sql.execute('UPDATE shards SET degrade_run_state = ? WHERE id = ?', [state, id]), id);
+  /** From now on commits may have fewer acknowledgements than the shard's fullsync level; at or above it: no longer. */
+  async setAcknowledgements(sql: Sql, { id, fullsyncLevel }: Shard, acknowledgements: number): Promise<void> {
+    const degraded = acknowledgements < fullsyncLevel;
+    requireFound(
+      await sql.execute('UPDATE shards SET degrade_run_state = ? WHERE id = ?', [
+        degraded ? 'ON' : 'OFF',
+        id,
+      ]),
+      id,
+    );
+    if (degraded) {
+      await sql.execute(
+        `INSERT INTO kluster_degraded_shards (shard_id, acknowledgements) VALUES (?, ?) AS new
+         ON DUPLICATE KEY UPDATE acknowledgements = new.acknowledgements`,
+        [id, acknowledgements],
+      );
+    } else {
+      await sql.execute('DELETE FROM kluster_degraded_shards WHERE shard_id = ?', [id]);
+    }
   }
 
   /** Its nodes must have been removed. Nothing happens when there is no such shard (any more). */

@@ -102,7 +102,15 @@ export class AgentClient {
 
   /** Restarts once per operation key. */
   async restart(id: InstanceId, operationKey: string, options?: CallOptions): Promise<InstanceView> {
-    const body: RestartRequest = { operationKey };
+    return this.#restart(id, { operationKey }, options);
+  }
+
+  /** As `restart`, but the process is killed: what its clients wait for is not answered. */
+  async killAndStart(id: InstanceId, operationKey: string, options?: CallOptions): Promise<InstanceView> {
+    return this.#restart(id, { operationKey, mode: 'immediate' }, options);
+  }
+
+  async #restart(id: InstanceId, body: RestartRequest, options?: CallOptions): Promise<InstanceView> {
     const path = instancePath(id, '/restart');
     return this.#call({ method: 'POST', path, body, deadlineMs: 2 * engineMs }, options);
   }

@@ -132,6 +132,8 @@ export interface StopRequest {
 export interface RestartRequest {
   /** A key seen before returns the instance as it is instead of restarting it again. */
   readonly operationKey: string;
+  /** How the process ends first; default `fast`. */
+  readonly mode?: StopRequest['mode'];
 }
 
 /** Asks for the transactions in a storage node's binary and relay logs that somebody else lacks. */

@@ -53,8 +53,21 @@ export interface Shard {
   readonly clusterId: ClusterId;
   /** `shard_<n>`, n from 1 within the cluster. */
   readonly name: string;
-  /** Replica acknowledgements that a commit waits for. */
+  /** Replica acknowledgements that a commit is to wait for. */
   readonly fullsyncLevel: number;
+  /**
+   * Acknowledgements that every commit is certain to have had: less than `fullsyncLevel` while the shard is degraded, and
+   * until all that was committed meanwhile is on enough replicas. What a failover has to prove follows from it.
+   */
+  readonly acknowledgements: number;
+  readonly degrade: DegradeSetting;
+}
+
+/** Whether the manager may lower the acknowledgements of a shard when replicas are missing, and after how long. */
+export interface DegradeSetting {
+  readonly enabled: boolean;
+  /** Seconds for which too few replicas must have acknowledged. */
+  readonly afterSeconds: number;
 }
 
 export interface StorageNode {

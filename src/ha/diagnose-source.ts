@@ -1,7 +1,8 @@
 import { colonAddress, type StorageNode } from '../core/model.ts';
+import { dueChange, pendingStarvation } from './degrade.ts';
 import { replicaFault } from './diagnose-replica.ts';
 import type { Diagnosis } from './diagnosis.ts';
-import { answered, healthy, staleRoute, unreachableNode } from './shared-diagnoses.ts';
+import { answered, healthy, staleRoute, unreachableNode, type Answered } from './shared-diagnoses.ts';
 import type { NodeObservation, ShardObservation } from './shard-observation.ts';
 import { silentPrimary } from './silent-primary.ts';
 
@@ -27,7 +28,9 @@ export function diagnoseSource(shard: ShardObservation): Diagnosis {
     secondWriter(shard, primary.node) ??
     primaryFault(shard, primary) ??
     staleRoute(shard, primary.node) ??
+    ofAnswered(primary, (answering) => dueChange(shard, answering)) ??
     replicaFault(shard, primary) ??
+    ofAnswered(primary, (answering) => pendingStarvation(shard, answering)) ??
     unreachableNode(shard) ??
     healthy
   );
@@ -46,7 +49,7 @@ function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis 
 }
 
 function primaryFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
-  const { fullsyncLevel } = shard;
+  const { acknowledgements: certain } = shard;
   const at = colonAddress(primary.node);
   if (primary.answer === null) return silentPrimary(shard, primary);
   const { superReadOnly, acknowledgements } = primary.answer;
@@ -57,12 +60,19 @@ function primaryFault(shard: ShardObservation, primary: NodeObservation): Diagno
       action: { kind: 'open', node: primary.node },
     };
   }
-  if (acknowledgements < fullsyncLevel) {
+  if (acknowledgements < certain) {
     return {
       state: 'primary_closed',
-      reason: `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(fullsyncLevel)}: setting it`,
+      reason: `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(certain)}: setting it`,
       action: { kind: 'open', node: primary.node },
     };
   }
   return null;
+}
+
+function ofAnswered(
+  { node, answer }: NodeObservation,
+  judge: (primary: Answered) => Diagnosis | null,
+): Diagnosis | null {
+  return answer === null ? null : judge({ node, answer });
 }

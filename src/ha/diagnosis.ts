@@ -16,6 +16,10 @@ export type ShardState =
   | 'primary_busy'
   /** It is dead by all evidence, no replica hears from it, and enough replicas answer to prove a successor. */
   | 'primary_lost'
+  /** Commits on the primary get too few acknowledgements: they wait, or are about to wait for fewer. */
+  | 'primary_starved'
+  /** Commits wait for fewer acknowledgements than asked for. */
+  | 'primary_degraded'
   /** The recorded primary came back read-only, as every server starts. */
   | 'primary_closed'
   /** The group has a primary that the catalog does not name yet. */
@@ -50,6 +54,13 @@ export type ShardAction =
       readonly replicas: readonly StorageNode[];
       /** Replicas that must take part in the proof: one of them has every acknowledged transaction. */
       readonly quorum: number;
+    }
+  | {
+      readonly kind: 'set_acknowledgements';
+      readonly node: StorageNode;
+      /** As the catalog has it. */
+      readonly from: number;
+      readonly to: number;
     }
   | { readonly kind: 'reroute'; readonly comp: ComputeNode; readonly primary: StorageNode };
 

@@ -56,6 +56,8 @@ async function ask(session: SqlSession, haMode: HaMode): Promise<NodeAnswer> {
   return {
     superReadOnly: await isSuperReadOnly(session),
     channel: await readChannel(session),
+    acknowledgers: semiSync.clients,
+    commitsWaiting: semiSync.waiting,
     acknowledges: await acknowledgesSource(session),
     acknowledgements: semiSync.enabled ? semiSync.waitForReplicaCount : 0,
     gtids: executed.union(GtidSet.parse(await receivedGtids(session))).toString(),

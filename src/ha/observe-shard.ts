@@ -3,6 +3,9 @@ import type { Cluster, ComputeNode, Shard, StorageNode } from '../core/model.ts'
 import { observeNode, type ManagementAccount } from './observe-node.ts';
 import { observeRoutes } from './routes.ts';
 import type { AgentReport, FailoverPolicy, NodeObservation, ShardObservation } from './shard-observation.ts';
+import { isStarved } from './degrade.ts';
+import { answered } from './shared-diagnoses.ts';
+import type { Starvation } from './starvation.ts';
 import type { Silences } from './silences.ts';
 
 /** What the catalog says about a shard. */
@@ -18,6 +21,8 @@ export interface ShardRecord {
   /** Every account of the cluster by its purpose. */
   readonly accounts: ReadonlyMap<string, Credential>;
   readonly recentFailovers: number;
+  /** Until when automatic failover is suspended; null when it is not. */
+  readonly noSwitchUntil: Date | null;
 }
 
 export interface ShardWitnesses {
@@ -25,13 +30,20 @@ export interface ShardWitnesses {
   report(node: StorageNode): AgentReport | null;
 }
 
+/** What looks leave behind for later ones. */
+export interface ShardMemory {
+  readonly witnesses: ShardWitnesses;
+  readonly silences: Silences;
+  readonly starvation: Starvation;
+}
+
 /** Asks every node and every compute node at the same time; the longest any of them may take is the length of a look. */
 export async function observeShard(
   record: ShardRecord,
-  { witnesses, silences }: { readonly witnesses: ShardWitnesses; readonly silences: Silences },
+  { witnesses, silences, starvation }: ShardMemory,
   signal: AbortSignal,
 ): Promise<ShardObservation> {
-  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers } = record;
+  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers, noSwitchUntil } = record;
   const lookedAt = performance.now();
   const [answers, routes] = await Promise.all([
     Promise.all(nodes.map((node) => observeNode(node, cluster.haMode, account, signal))),
@@ -42,14 +54,21 @@ export async function observeShard(
     ...silences.note(observation.node.id, observation.answer !== null, lookedAt),
     agent: witnesses.report(observation.node),
   }));
-  return {
+  const observation: ShardObservation = {
     name: shard.name,
     haMode: cluster.haMode,
     fullsyncLevel: shard.fullsyncLevel,
+    acknowledgements: shard.acknowledgements,
+    degrade: shard.degrade,
+    starvedMs: 0,
+    noSwitchUntil,
     nodes: observed,
     stopped,
     recentFailovers,
     failoverPolicy: witnesses.failoverPolicy,
     routes,
   };
+  const primary = answered(observed).find(({ node }) => node.memberState === 'source');
+  const starved = primary !== undefined && isStarved(observation, primary);
+  return { ...observation, starvedMs: starvation.note(starved) };
 }

@@ -27,7 +27,7 @@ export async function openPrimary(
   await requireOffice(context, signal);
   const { hostaddr, port } = node;
   await withMysql({ hostaddr, port, ...context.account }, signal, (session) =>
-    becomePrimary(session, context.shard.fullsyncLevel),
+    becomePrimary(session, context.shard.acknowledgements),
   );
 }
 

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import type { StorageNode } from '../core/model.ts';
 import { startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
@@ -8,6 +9,7 @@ import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
 import { follow } from './follow.ts';
 import { openPrimary, requireOffice } from './open-primary.ts';
+import { changeAcknowledgements } from './set-acknowledgements.ts';
 import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
 
@@ -35,6 +37,8 @@ export async function repairShard(
       return follow(context, action, signal);
     case 'fail_over':
       return failOver(context, action, signal);
+    case 'set_acknowledgements':
+      return changeAcknowledgements(context, action, signal);
     case 'join_group':
       return withMysql(address, signal, async (session) => {
         if ((await ownGroupState(session)) === 'ERROR') await leaveGroup(session);
@@ -51,8 +55,10 @@ export async function repairShard(
 }
 
 /**
- * Commits that wait for acknowledgements which never come keep super_read_only waiting too. Then the server is told to
- * restart: it comes back read-only (its agent starts it again), and is compared before it may follow.
+ * Commits that wait for acknowledgements which never come keep super_read_only waiting too. Then the server is killed and
+ * started again: it comes back read-only, and is compared before it may follow. Not by RESTART or SHUTDOWN: a server that
+ * shuts down in order without enough replicas turns semi-sync off ("SEMISYNC: Forced shutdown"), and so tells waiting
+ * clients that their writes are committed, which its successor does not have.
  */
 async function closeNode(context: RepairContext, node: StorageNode, signal: AbortSignal): Promise<void> {
   const { hostaddr, port } = node;
@@ -61,7 +67,14 @@ async function closeNode(context: RepairContext, node: StorageNode, signal: Abor
     await withMysql({ ...address, statementTimeoutMs: closeWaitMs }, signal, makeReadOnly);
   } catch (error) {
     if (!(error instanceof EngineSqlError)) throw error;
-    await withMysql(address, signal, (session) => session.query('RESTART').then(() => undefined));
+    const { agents, catalog } = context;
+    const machine = await catalog.database.read(
+      (sql) => catalog.machines.findById(sql, node.machineId),
+      signal,
+    );
+    if (machine === undefined) throw error;
+    const agent = agents.at({ hostaddr: machine.hostaddr, port: machine.agentPort });
+    await agent.killAndStart(node.instanceId, `close ${randomUUID()}`, { signal });
   }
 }
 

@@ -1,5 +1,5 @@
 import type { InstanceView } from '../core/agent-protocol.ts';
-import type { ComputeNode, HaMode, HostPort, StorageNode } from '../core/model.ts';
+import type { ComputeNode, DegradeSetting, HaMode, HostPort, StorageNode } from '../core/model.ts';
 import type { ChannelState } from '../engines/mysql/channel.ts';
 import type { GroupMember, GroupMemberState } from '../engines/mysql/group.ts';
 
@@ -18,6 +18,10 @@ export interface NodeAnswer {
   readonly channel: ChannelState | null;
   /** Acknowledgements that its commits wait for as a source; 0 when semi-sync is off. */
   readonly acknowledgements: number;
+  /** Replicas that are connected to it and may acknowledge. */
+  readonly acknowledgers: number;
+  /** Sessions whose commit waits for acknowledgements. */
+  readonly commitsWaiting: number;
   /** It acknowledges what it receives (rbr): semi-sync is active on its channel. */
   readonly acknowledges: boolean;
   /** Executed and, for a replica, received transactions. */
@@ -68,6 +72,13 @@ export interface ShardObservation {
   readonly name: string;
   readonly haMode: HaMode;
   readonly fullsyncLevel: number;
+  /** Those that every commit is certain to have had: less than `fullsyncLevel` while degraded. */
+  readonly acknowledgements: number;
+  readonly degrade: DegradeSetting;
+  /** Milliseconds for which too few replicas have acknowledged; 0 when enough do. */
+  readonly starvedMs: number;
+  /** Until when automatic failover is suspended (`set_noswitch`); null when it is not. */
+  readonly noSwitchUntil: Date | null;
   readonly nodes: readonly NodeObservation[];
   /** Nodes that an operator has stopped: nobody asks them, and they may have acknowledged what no other node has. */
   readonly stopped: readonly StorageNode[];

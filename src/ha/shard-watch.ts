@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import type { AgentClients } from '../client/agent.ts';
 import { clusterScope } from '../catalog/credentials.ts';
 import { withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
@@ -20,9 +21,11 @@ import {
   type FailoverPolicy,
 } from './shard-observation.ts';
 import { Silences } from './silences.ts';
+import { Starvation } from './starvation.ts';
 
 export interface ShardWatchOptions {
   readonly catalog: Catalog;
+  readonly agents: AgentClients;
   readonly logger: Logger;
   /** What the agent of the node's machine says about it. */
   report(node: StorageNode): AgentReport | null;
@@ -54,6 +57,7 @@ interface Watched {
   addresses: readonly HostPort[];
   dueAt: number;
   readonly silences: Silences;
+  readonly starvation: Starvation;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -178,6 +182,7 @@ export class ShardWatch implements ShardGate {
           addresses: [],
           dueAt: 0,
           silences: new Silences(),
+          starvation: new Starvation(),
           suspected: false,
           running: null,
           diagnosis: null,
@@ -213,14 +218,15 @@ export class ShardWatch implements ShardGate {
     if (record === null) return notServing;
     const observation = await observeShard(
       record,
-      { witnesses: this.#witnesses, silences: watched.silences },
+      { witnesses: this.#witnesses, silences: watched.silences, starvation: watched.starvation },
       signal,
     );
     const diagnosis = diagnose(observation);
     if (diagnosis.action !== null) {
       // Told before it is done: what an action that hangs was meant for must be known.
       this.#tell(watched, diagnosis);
-      await repairShard({ ...record, catalog, faultPoint }, diagnosis.action, signal);
+      const { agents } = this.#options;
+      await repairShard({ ...record, catalog, agents, faultPoint }, diagnosis.action, signal);
     }
     return diagnosis;
   }
@@ -229,17 +235,19 @@ export class ShardWatch implements ShardGate {
   async #read(watched: Watched, signal: AbortSignal): Promise<ShardRecord | null> {
     const { catalog } = this.#options;
     const { id, clusterId } = watched.shard;
-    const { shard, cluster, nodes, comps, accounts, recentFailovers } = await catalog.database.read(
-      async (sql) => ({
-        shard: await catalog.shards.find(sql, id),
-        cluster: await catalog.clusters.find(sql, clusterId),
-        nodes: await catalog.storageNodes.list(sql, { shardId: id }),
-        comps: await catalog.computeNodes.list(sql, { clusterId }),
-        accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
-        recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
-      }),
-      signal,
-    );
+    const { shard, cluster, nodes, comps, accounts, recentFailovers, noSwitchUntil } =
+      await catalog.database.read(
+        async (sql) => ({
+          shard: await catalog.shards.find(sql, id),
+          cluster: await catalog.clusters.find(sql, clusterId),
+          nodes: await catalog.storageNodes.list(sql, { shardId: id }),
+          comps: await catalog.computeNodes.list(sql, { clusterId }),
+          accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
+          noSwitchUntil: await catalog.noSwitches.until(sql, clusterId, id),
+          recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
+        }),
+        signal,
+      );
     watched.addresses = [...nodes, ...comps];
     const account = accounts.get('management');
     // Jobs that make, rebuild and delete nodes look after them.
@@ -247,7 +255,17 @@ export class ShardWatch implements ShardGate {
     const stopped = nodes.filter((node) => node.status === 'manual_stop');
     if (shard === undefined || cluster === undefined || account === undefined || serving.length === 0)
       return null;
-    return { shard, cluster, nodes: serving, stopped, comps, account, accounts, recentFailovers };
+    return {
+      shard,
+      cluster,
+      nodes: serving,
+      stopped,
+      comps,
+      account,
+      accounts,
+      recentFailovers,
+      noSwitchUntil,
+    };
   }
 
   #tell(watched: Watched, diagnosis: Diagnosis): void {

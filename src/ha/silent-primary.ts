@@ -69,7 +69,12 @@ export function silentPrimary(shard: ShardObservation, primary: NodeObservation)
   const present = answered(replicas);
   // Of n replicas any n-k+1 include one that acknowledged a given commit, when a commit needs k acknowledgements.
   const counted = replicas.length + shard.stopped.length;
-  const quorum = counted - shard.fullsyncLevel + 1;
+  const quorum = counted - shard.acknowledgements + 1;
+  if (shard.acknowledgements === 0) {
+    return wait(
+      'the shard is degraded: commits waited for nobody, so only the primary is known to have them all',
+    );
+  }
   if (present.length < quorum) {
     return wait(
       `${String(present.length)} of ${String(counted)} replicas answer, ` +
@@ -78,6 +83,9 @@ export function silentPrimary(shard: ShardObservation, primary: NodeObservation)
   }
   const hearing = present.filter((replica) => hears(replica, primary));
   if (hearing.length > 0) return wait(`but ${addresses(hearing)} hears from it`);
+  if (shard.noSwitchUntil !== null) {
+    return wait(`automatic failover is suspended until ${shard.noSwitchUntil.toISOString()} (set_noswitch)`);
+  }
   const hesitation = notYet(shard, primary, word);
   if (hesitation !== null) return wait(hesitation);
   return {

@@ -12,6 +12,8 @@ import { deleteMachine } from '../missions/delete-machine.ts';
 import { addNodes } from '../missions/add-nodes/mission.ts';
 import { deleteNode } from '../missions/delete-node/mission.ts';
 import { manualSwitch } from '../missions/manual-switch/mission.ts';
+import { delNoswitch } from '../missions/noswitch/del-noswitch.ts';
+import { setNoswitch } from '../missions/noswitch/set-noswitch.ts';
 import { rebuildNode } from '../missions/rebuild-node/mission.ts';
 import { deleteShard } from '../missions/delete-shard/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
@@ -20,6 +22,7 @@ import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
 import { updateInstanceCgroup } from '../missions/update-instance-cgroup.ts';
 import { updateMachine } from '../missions/update-machine.ts';
+import { updateShardDegradeConf } from '../missions/update-shard-degrade-conf.ts';
 import { queries } from '../queries/all.ts';
 
 /** Every job type of this version; API, OpenAPI and command line derive from these two lists. */
@@ -43,4 +46,11 @@ export const missions: readonly AnyMission<Services>[] = [
   controlInstance,
 ];
 
-export const immediateJobs: readonly ImmediateJob<Services>[] = [...queries, renameCluster, setVariable];
+export const immediateJobs: readonly ImmediateJob<Services>[] = [
+  ...queries,
+  renameCluster,
+  setVariable,
+  updateShardDegradeConf,
+  setNoswitch,
+  delNoswitch,
+];

@@ -8,6 +8,7 @@ import { getMachineSummary } from './get-machine-summary.ts';
 import { getMetaMode } from './get-meta-mode.ts';
 import { getMetaSummary } from './get-meta-summary.ts';
 import { getVariable } from './get-variable.ts';
+import { listNoswitch } from './list-noswitch.ts';
 
 /** Every job type that only reads. */
 export const queries: readonly ImmediateJob<Services>[] = [
@@ -19,4 +20,5 @@ export const queries: readonly ImmediateJob<Services>[] = [
   getMetaMode,
   getMetaSummary,
   getVariable,
+  listNoswitch,
 ];

@@ -79,6 +79,7 @@ export class ProcessInstallation {
   readonly machines: readonly TestMachine[];
   readonly client: ManagerClient;
   readonly #network: string;
+  readonly #enter: InstallationLayout['enter'];
   readonly #agents = new Map<string, ServerProcess>();
   #manager: ServerProcess | null = null;
   /** The next manager, loaded and waiting for its turn. */
@@ -88,6 +89,7 @@ export class ProcessInstallation {
   private constructor(home: Home, layout: InstallationLayout) {
     this.home = home;
     this.#network = layout.network;
+    this.#enter = layout.enter;
     this.machines = Array.from({ length: layout.machines }, (_, index) => {
       const hostaddr = `${layout.network}.${String(index + 11)}`;
       return {
@@ -105,20 +107,30 @@ export class ProcessInstallation {
     await ensureHome(home);
     await installationSecret(home);
     const hostaddr = `${layout.network}.1`;
-    await writeHomeConfig(home, { bind: hostaddr, port: managerPort, agentPort, hostaddr, tokens: [] });
+    await writeHomeConfig(home, {
+      bind: hostaddr,
+      port: managerPort,
+      agentPort,
+      hostaddr,
+      tokens: [],
+      // Addresses of a network that only this test has.
+      ...(layout.enter === undefined ? {} : { auth: 'none' as const }),
+    });
     await symlink(await templateCache(), join(home.agentDirectory, 'templates'));
     const installation = new ProcessInstallation(home, layout);
     try {
       await installation.#start();
     } catch (error) {
-      await installation.#end();
+      await installation.end();
       throw error;
     }
     return installation;
   }
 
   async #start(): Promise<void> {
-    this.#unconfigure = await configureLoopback(this.machines.map(({ hostaddr }) => hostaddr));
+    if (this.#enter === undefined) {
+      this.#unconfigure = await configureLoopback(this.machines.map(({ hostaddr }) => hostaddr));
+    }
     for (const machine of this.machines) await mkdir(machine.dataDirectory, { recursive: true });
     await Promise.all([
       this.startManager(),
@@ -143,7 +155,7 @@ export class ProcessInstallation {
   }
 
   #loadManager(): Promise<ServerProcess> {
-    return startServer([compiled('manager-main')], this.home.managerLog);
+    return startServer([process.execPath, compiled('manager-main')], this.home.managerLog);
   }
 
   async killManager(): Promise<void> {
@@ -166,7 +178,8 @@ export class ProcessInstallation {
       templateDirectory: await templateCache(),
     };
     const log = join(this.home.logDirectory, `agent-${hostaddr}.log`);
-    const server = await startServer([compiled('agent-main'), JSON.stringify(options)], log);
+    const program = [process.execPath, compiled('agent-main'), JSON.stringify(options)];
+    const server = await startServer([...(this.#enter?.(hostaddr) ?? []), ...program], log);
     this.#agents.set(hostaddr, server);
     const outcome = await served(server, { host: hostaddr, port: agentPort });
     if (outcome !== 'serving')
@@ -182,6 +195,15 @@ export class ProcessInstallation {
   /** SIGSTOP and SIGCONT: a machine that takes connections and answers nothing. */
   freezeAgent(hostaddr: string, frozen: boolean): void {
     this.#agents.get(hostaddr)?.signal(frozen ? 'SIGSTOP' : 'SIGCONT');
+  }
+
+  /** All agents that run. */
+  get agents(): ReadonlySet<string> {
+    return new Set(this.#agents.keys());
+  }
+
+  get managerRuns(): boolean {
+    return this.#manager?.isRunning === true;
   }
 
   machine(hostaddr: string): TestMachine {
@@ -294,11 +316,12 @@ export class ProcessInstallation {
       const isWhole = this.#manager?.isRunning === true && this.#agents.size === this.machines.length;
       if (isWhole) await expectHealthy(this.client);
     } finally {
-      await this.#end();
+      await this.end();
     }
   }
 
-  async #end(): Promise<void> {
+  /** As `close`, without asking the doctor. */
+  async end(): Promise<void> {
     await this.killManager();
     await (await this.#standby)?.kill();
     for (const hostaddr of this.#agents.keys()) await this.killAgent(hostaddr);
@@ -318,10 +341,11 @@ function compiled(name: string): string {
   return program;
 }
 
-async function startServer(args: readonly string[], logFile: string): Promise<ServerProcess> {
+async function startServer(command: readonly string[], logFile: string): Promise<ServerProcess> {
+  const [file = process.execPath, ...args] = command;
   const log = await open(logFile, 'a');
   try {
-    return new ServerProcess(spawn(process.execPath, args, { stdio: ['pipe', log.fd, log.fd] }));
+    return new ServerProcess(spawn(file, args, { stdio: ['pipe', log.fd, log.fd] }));
   } finally {
     await log.close();
   }

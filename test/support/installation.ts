@@ -22,6 +22,8 @@ export interface InstallationLayout {
   /** E.g. `127.0.9`: the manager is .1, machines are .11, .12, … */
   readonly network: string;
   readonly machines: number;
+  /** Machines that have a network of their own: the command that a program is started with there. */
+  readonly enter?: (hostaddr: string) => readonly string[];
 }
 
 export interface TestMachine {

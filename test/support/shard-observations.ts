@@ -43,11 +43,13 @@ export const plain: NodeAnswer = {
   channel: null,
   acknowledgements: 0,
   acknowledges: false,
+  acknowledgers: 0,
+  commitsWaiting: 0,
   gtids: `${uuid}:1-10`,
   groupState: 'OFFLINE',
   group: [],
 };
-export const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledgements: 1 };
+export const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledgements: 1, acknowledgers: 2 };
 export const following = {
   source: at(1),
   receiverRunning: true,
@@ -61,6 +63,10 @@ export const shard = {
   name: 'shard_1',
   haMode: 'rbr',
   fullsyncLevel: 1,
+  acknowledgements: 1,
+  degrade: { enabled: false, afterSeconds: 0 },
+  starvedMs: 0,
+  noSwitchUntil: null,
   nodes: [],
   stopped: [],
   recentFailovers: 0,

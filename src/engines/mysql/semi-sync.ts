@@ -8,6 +8,8 @@ export interface SemiSyncState {
   readonly waitForReplicaCount: number;
   /** Semi-sync replicas connected now. */
   readonly clients: number;
+  /** Sessions whose commit waits for acknowledgements. */
+  readonly waiting: number;
 }
 
 export async function readSemiSync(session: SqlSession): Promise<SemiSyncState> {
@@ -19,7 +21,22 @@ export async function readSemiSync(session: SqlSession): Promise<SemiSyncState> 
     enabled: variables !== undefined && numberOf(variables, 'enabled') === 1,
     waitForReplicaCount: variables === undefined ? 0 : numberOf(variables, 'wait_for'),
     clients: await numericStatus(session, 'Rpl_semi_sync_source_clients'),
+    waiting: await numericStatus(session, 'Rpl_semi_sync_source_wait_sessions'),
   };
+}
+
+/** From now on commits wait for so many acknowledgements; with 0 for none, and those that wait return. */
+export async function setAcknowledgements(session: SqlSession, acknowledgements: number): Promise<void> {
+  if (acknowledgements > 0) return requireAcknowledgements(session, acknowledgements);
+  await session.execute('SET PERSIST rpl_semi_sync_source_enabled = OFF');
+}
+
+/**
+ * Waits until every transaction is executed whose commit had been written when this was called; what such a commit has
+ * waited for was decided before. Rotating the binary log waits for them.
+ */
+export async function commitBarrier(session: SqlSession): Promise<void> {
+  await session.query('FLUSH LOCAL BINARY LOGS');
 }
 
 /** From now on a commit on this server returns only after `acknowledgements` replicas have it in their relay logs. */

@@ -59,14 +59,13 @@ function record(prepared: AddShardsPrepared, orders: readonly ShardOrder[]): Ste
       const shardIds = await services.catalog.database.write(async (sql) => {
         const { shards, clusters, topologyLog } = services.catalog;
         const [first] = await shards.list(sql, cluster);
-        const degrade = first && (await shards.degradeSetting(sql, first.id));
         const ids: number[] = [];
         for (const order of orders) {
           const shard = await recordShard(context, sql, {
             order,
             accounts,
             status: 'active',
-            degrade: degrade ?? { enabled: false, afterSeconds: 0 },
+            degrade: first?.degrade ?? { enabled: false, afterSeconds: 0 },
             bufferPoolMb: settings.innodb_size,
             cpuCores: settings.cpu_cores,
             maximumStorageGb: settings.max_storage_size,

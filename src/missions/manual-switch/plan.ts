@@ -2,7 +2,7 @@ import type { FailoverStep } from '../../catalog/failovers.ts';
 import { KlusterError, toKlusterError } from '../../core/errors/kluster-error.ts';
 import { shardId } from '../../core/ids.ts';
 import type { Json } from '../../core/json.ts';
-import { colonAddress, type StorageNode } from '../../core/model.ts';
+import { colonAddress, type Shard, type StorageNode } from '../../core/model.ts';
 import { catchUp } from '../../ha/catch-up.ts';
 import { readShardContext, type ShardContext } from '../../ha/shard-context.ts';
 import { switchGroup } from '../../ha/switch-group.ts';
@@ -108,6 +108,7 @@ async function switchNow(step: StepContext<Services>, prepared: ManualSwitchPrep
       { code: 70_033 },
     );
   }
+  requireWhole(context.shard);
   const { catalog } = step.services;
   const record = (name: string, text: string, errorCode?: number): Promise<void> => {
     const row: FailoverStep = {
@@ -141,6 +142,16 @@ async function switchNow(step: StepContext<Services>, prepared: ManualSwitchPrep
     await record('Fail', message, code);
     throw error;
   }
+}
+
+/** A new primary would wait for all acknowledgements at once; and too few nodes may have what was committed meanwhile. */
+function requireWhole({ name, acknowledgements, fullsyncLevel }: Shard): void {
+  if (acknowledgements >= fullsyncLevel) return;
+  throw new KlusterError(
+    'switchover_refused',
+    `${name} is degraded: its commits wait for ${String(acknowledgements)} instead of ${String(fullsyncLevel)} acknowledgements`,
+    { code: 70_007 },
+  );
 }
 
 function settleStep(prepared: ManualSwitchPrepared): Step<Services> {

@@ -1,7 +1,6 @@
-import type { DegradeSetting } from '../../catalog/shards.ts';
 import type { Sql } from '../../catalog/sql.ts';
 import { machineId, type ShardId, type StorageNodeId } from '../../core/ids.ts';
-import type { NodeStatus } from '../../core/model.ts';
+import type { DegradeSetting, NodeStatus } from '../../core/model.ts';
 import type { ClusterAccounts } from './accounts.ts';
 import { storageNodePath, type Context, type ShardOrder } from './orders.ts';
 import { startedInstance } from './places.ts';

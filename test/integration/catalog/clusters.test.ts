@@ -296,11 +296,14 @@ describe('nodes', () => {
       await catalog.computeNodes.setStatus(sql, comp.id, 'inactive');
       await catalog.shards.setFullsyncLevel(sql, cluster.shardId, 2);
       await catalog.shards.setDegradeSetting(sql, cluster.shardId, { enabled: true, afterSeconds: 25 });
-      await catalog.shards.setDegraded(sql, cluster.shardId, true);
+      const shard = await catalog.shards.find(sql, cluster.shardId);
+      if (shard === undefined) throw new Error('the shard is gone');
+      await catalog.shards.setAcknowledgements(sql, shard, 0);
       expect((await catalog.storageNodes.find(sql, node.id))?.status).toBe('manual_stop');
       expect((await catalog.computeNodes.find(sql, comp.id))?.status).toBe('inactive');
       expect((await catalog.shards.find(sql, cluster.shardId))?.fullsyncLevel).toBe(2);
-      expect(await catalog.shards.degradeSetting(sql, cluster.shardId)).toEqual({
+      expect((await catalog.shards.find(sql, cluster.shardId))?.acknowledgements).toBe(0);
+      expect((await catalog.shards.find(sql, cluster.shardId))?.degrade).toEqual({
         enabled: true,
         afterSeconds: 25,
       });

@@ -49,9 +49,10 @@ function actedOn(action: ShardAction | null): number | null {
 function check(haMode: HaMode, fullsyncLevel: number, [, answers, state, action, on]: Case): void {
   const nodes = answers.map((answer, index) => seen(index + 1, answer));
   const diagnosis = diagnose({
-    name: 'shard_1',
+    ...shard,
     haMode,
     fullsyncLevel,
+    acknowledgements: fullsyncLevel,
     nodes,
     recentFailovers: 0,
     stopped: [],

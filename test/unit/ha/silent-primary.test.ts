@@ -78,7 +78,9 @@ describe('a primary that does not answer', () => {
     ['commits need no acknowledgement, so that none can be proved', [cut, cut], 0],
   ])('is waited for when %s', ([, answers, level]) => {
     const replicas = answers.map((answer, index) => seen(index + 2, answer));
-    expect(diagnosed([silent(99, 60_000, ended), ...replicas], { fullsyncLevel: level })).toMatchObject({
+    expect(
+      diagnosed([silent(99, 60_000, ended), ...replicas], { fullsyncLevel: level, acknowledgements: level }),
+    ).toMatchObject({
       state: 'primary_unreachable',
       action: null,
     });
@@ -94,7 +96,7 @@ describe('a primary that does not answer', () => {
 
   it('needs fewer replicas the more of them acknowledge each commit', () => {
     const nodes = [silent(1, 5, ended), seen(2, cut), seen(3, null)];
-    expect(diagnosed(nodes, { fullsyncLevel: 2 })).toMatchObject({
+    expect(diagnosed(nodes, { fullsyncLevel: 2, acknowledgements: 2 })).toMatchObject({
       state: 'primary_lost',
       action: { quorum: 1 },
     });

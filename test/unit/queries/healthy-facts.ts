@@ -74,6 +74,8 @@ const answer = (source: boolean): NodeAnswer => ({
     : { source: primary, receiverRunning: true, applierRunning: true, error: null, heardMs: 0 },
   acknowledgements: source ? 1 : 0,
   acknowledges: true,
+  acknowledgers: source ? 2 : 0,
+  commitsWaiting: 0,
   gtids: `${uuid}:1-10`,
   groupState: 'OFFLINE',
   group: [],
@@ -97,7 +99,14 @@ const machine = (hostaddr: string, index: number): Machine => ({
 
 const shard: ShardFacts = {
   cluster,
-  shard: { id: shardId(4), clusterId: cluster.id, name: 'shard_1', fullsyncLevel: 1 },
+  shard: {
+    id: shardId(4),
+    clusterId: cluster.id,
+    name: 'shard_1',
+    fullsyncLevel: 1,
+    acknowledgements: 1,
+    degrade: { enabled: false, afterSeconds: 0 },
+  },
   recordedNodes: 3,
   degraded: false,
   nodes: nodes.map((node, index) => ({ node, answer: answer(index === 0), failure: null })),

@@ -1,0 +1,33 @@
+import { describe, expect, it } from 'vitest';
+import { scratchDirectory } from '../support/scratch.ts';
+import { chaos } from './support/chaos-run.ts';
+import { whyNot } from './support/possible.ts';
+import { Timeline } from './support/timeline.ts';
+
+const impossible = await whyNot();
+if (impossible !== null) process.stderr.write(`chaos is skipped: ${impossible}\n`);
+
+/** Longer runs with other seeds: `npm run chaos`. */
+const seed = 1;
+const faultsMs = 120_000;
+const testMs = 480_000;
+
+describe.skipIf(impossible !== null)('a shard to which everything happens', () => {
+  it(
+    'keeps every acknowledged write exactly once and never has two writers',
+    { timeout: testMs },
+    async () => {
+      const timeline = new Timeline();
+      const directory = await scratchDirectory();
+      const result = await chaos({ seed, milliseconds: faultsMs, directory, timeline }).catch(
+        (error: unknown) => {
+          throw new Error(`seed ${String(seed)}\n${timeline.toString()}`, { cause: error });
+        },
+      );
+      expect(result.broken, `seed ${String(seed)}\n${timeline.toString()}`).toEqual([]);
+      expect(result.faults).toBeGreaterThan(0);
+      expect(result.acknowledged).toBeGreaterThan(100);
+      expect(result.rounds).toBeGreaterThan(100);
+    },
+  );
+});

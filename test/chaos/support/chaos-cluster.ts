@@ -1,0 +1,234 @@
+import { execFile } from 'node:child_process';
+import { statfs, unlink } from 'node:fs/promises';
+import { open } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
+import { unseal } from '../../../src/core/seal.ts';
+import type { ClusterJson, StorageNodeJson } from '../../../src/core/rest-types.ts';
+import { withMysql } from '../../../src/engines/mysql/connection.ts';
+import { withPostgres } from '../../../src/engines/postgres/connection.ts';
+import { numberOf, textOf, type SqlAddress, type SqlRow } from '../../../src/engines/sql.ts';
+import { readTextFile } from '../../../src/manager/json-file.ts';
+import { ProcessInstallation } from '../../support/installation-process.ts';
+import { endProcess, leftProcesses } from '../../support/leftovers.ts';
+import { onMetadata } from '../../support/nothing-left.ts';
+import { ChaosNetwork } from './network.ts';
+import type { Timeline } from './timeline.ts';
+
+const run = promisify(execFile);
+
+const machines = 3;
+const network = '10.77.0';
+/** MiB of each machine's disk: room for its nodes, and little enough to be filled in a moment. */
+const diskMb = 900;
+const ballastName = 'ballast';
+const deadline = (): AbortSignal => AbortSignal.timeout(10_000);
+
+/** One rbr shard of three nodes with a compute node, on machines with networks and disks of their own. */
+export class ChaosCluster {
+  readonly installation: ProcessInstallation;
+  readonly network: ChaosNetwork;
+  readonly timeline: Timeline;
+  /** Addresses and account of the storage nodes. */
+  nodes: readonly SqlAddress[] = [];
+  comp: SqlAddress = { hostaddr: '', port: 0, user: '', password: '' };
+  readonly #disks: string[];
+  #shape: ClusterJson | null = null;
+
+  private constructor(parts: {
+    installation: ProcessInstallation;
+    network: ChaosNetwork;
+    disks: string[];
+    timeline: Timeline;
+  }) {
+    this.installation = parts.installation;
+    this.network = parts.network;
+    this.timeline = parts.timeline;
+    this.#disks = parts.disks;
+  }
+
+  /** `directory`: of the home. @throws Error when this user may not make namespaces and mounts */
+  static async start(directory: string, timeline: Timeline): Promise<ChaosCluster> {
+    const net = await ChaosNetwork.make(network, machines);
+    const disks: string[] = [];
+    try {
+      for (let index = 0; index < machines; index += 1) {
+        const disk = join(directory, 'data', `${network}.${String(index + 11)}`);
+        await run('mkdir', ['--parents', disk]);
+        await run('mount', ['-t', 'tmpfs', '-o', `size=${String(diskMb)}m,mode=0755`, 'tmpfs', disk]);
+        disks.push(disk);
+      }
+      const installation = await ProcessInstallation.start(directory, {
+        network,
+        machines,
+        enter: (hostaddr) => net.enter(hostaddr),
+      });
+      const cluster = new ChaosCluster({ installation, network: net, disks, timeline });
+      try {
+        await cluster.#prepare();
+        return cluster;
+      } catch (error) {
+        await cluster.installation.end();
+        throw error;
+      }
+    } catch (error) {
+      await release(net, disks);
+      throw error;
+    }
+  }
+
+  async close(): Promise<void> {
+    try {
+      await this.installation.end();
+    } finally {
+      await release(this.network, this.#disks);
+    }
+  }
+
+  async #prepare(): Promise<void> {
+    const password = 'An0ther-Secret';
+    const shape = { ha_mode: 'rbr', shards: '1', nodes: String(machines), comps: '1', dbcfg: '1' };
+    const job = await this.installation.run('create_cluster', { ...shape, computer_password: password });
+    if (job.status !== 'done') throw new Error(`create_cluster: ${job.error?.message ?? ''}`);
+    const cluster = await this.look();
+    const management = await this.#account(cluster.cluster_id, 'management');
+    this.nodes = storageNodes(cluster).map(({ hostaddr, port }) => ({ hostaddr, port, ...management }));
+    const [comp] = cluster.comps;
+    if (comp === undefined) throw new Error('no compute node');
+    this.comp = { hostaddr: comp.hostaddr, port: comp.port, user: 'abc', password };
+    for (const statement of schema) await this.onPrimary(statement);
+    await withPostgres(this.comp, deadline(), (session) =>
+      session.query(
+        `CREATE FOREIGN TABLE chaos_audit (seq bigint, id text) SERVER shard_1 OPTIONS (dbname 'chaos', table_name 'audit')`,
+      ),
+    );
+  }
+
+  async #account(
+    cluster: number,
+    purpose: string,
+  ): Promise<{ readonly user: string; readonly password: string }> {
+    const key = (await readTextFile(this.installation.home.keyFile))?.trim() ?? '';
+    const [row] = await onMetadata(this.installation, (session) =>
+      session.rows(
+        'SELECT user_name, sealed_password FROM kluster_credentials WHERE scope = ? AND purpose = ?',
+        [`cluster:${String(cluster)}`, purpose],
+      ),
+    );
+    if (row === undefined) throw new Error(`no ${purpose} account`);
+    const password = unseal(key, 'catalog-credentials', textOf(row, 'sealed_password'));
+    return { user: textOf(row, 'user_name'), password };
+  }
+
+  /** The cluster as the manager knows it; as it was last seen while no manager answers. */
+  async look(): Promise<ClusterJson> {
+    try {
+      [this.#shape = null] = await this.installation.client.clusters();
+    } catch (error) {
+      if (this.#shape === null) throw error;
+    }
+    if (this.#shape === null) throw new Error('no cluster');
+    return this.#shape;
+  }
+
+  /** From the catalog itself: also while the manager is down. */
+  async primary(): Promise<SqlAddress> {
+    const rows = await onMetadata(this.installation, (session) =>
+      session.query("SELECT hostaddr, port FROM shard_nodes WHERE member_state = 'source'"),
+    );
+    const at = rows.map((row) => `${textOf(row, 'hostaddr')}:${String(numberOf(row, 'port'))}`);
+    const found = this.nodes.find(({ hostaddr, port }) => at.includes(`${hostaddr}:${String(port)}`));
+    if (found === undefined) throw new Error(`the catalog names ${at.join(', ')} as primary`);
+    return found;
+  }
+
+  async onPrimary(statement: string): Promise<readonly SqlRow[]> {
+    return withMysql(await this.primary(), deadline(), (session) => session.query(statement));
+  }
+
+  /** The process of the engine that listens at this address. */
+  async enginePid(at: SqlAddress): Promise<number> {
+    const { dataDirectory } = this.installation.machine(at.hostaddr);
+    const engines = await leftProcesses({ id: dataDirectory, directory: dataDirectory }, 0);
+    const configuration = at.port === this.comp.port ? 'postgresql.conf' : 'mysqld.cnf';
+    const found = engines.find(({ command }) => command.includes(configuration));
+    if (found === undefined) throw new Error(`no engine with ${configuration} runs on ${at.hostaddr}`);
+    return found.pid;
+  }
+
+  /** The agent and every process of the machine, at once. */
+  async loseMachine(hostaddr: string): Promise<void> {
+    await this.installation.killAgent(hostaddr);
+    const { dataDirectory } = this.installation.machine(hostaddr);
+    for (const left of await leftProcesses({ id: dataDirectory, directory: dataDirectory }, 0))
+      await endProcess(left);
+  }
+
+  async fillDisk(hostaddr: string): Promise<void> {
+    const { dataDirectory } = this.installation.machine(hostaddr);
+    const file = await open(join(dataDirectory, ballastName), 'w');
+    try {
+      const block = Buffer.alloc(1024 * 1024);
+      for (let written = 0; written < diskMb; written += 1) await file.write(block);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
+    } finally {
+      await file.close();
+    }
+    const { bavail } = await statfs(dataDirectory);
+    this.timeline.note(`disk of ${hostaddr}: ${String(bavail)} blocks are free`);
+  }
+
+  async emptyDisk(hostaddr: string): Promise<void> {
+    await unlink(join(this.installation.machine(hostaddr).dataDirectory, ballastName));
+  }
+
+  /** What the manager wrote about failovers, as lines for the timeline. */
+  async noteFailovers(): Promise<void> {
+    const rows = await onMetadata(this.installation, (session) =>
+      session.query(
+        'SELECT UNIX_TIMESTAMP(timestamp) AS at, step, host, new_master_host, description FROM rbr_consfailover',
+      ),
+    ).catch(() => []);
+    for (const row of rows) {
+      const text = ['step', 'host', 'new_master_host', 'description']
+        .map((column) => String(row[column]))
+        .join(' ');
+      this.timeline.noteSparingly(`failover: ${text}`, numberOf(row, 'at') * 1000);
+    }
+    const log = (await readTextFile(this.installation.home.managerLog)) ?? '';
+    for (const line of log.split('\n').filter((text) => text.includes('"shard"'))) {
+      const { time, msg } = JSON.parse(line) as { readonly time: number; readonly msg: string };
+      this.timeline.noteSparingly(`manager: ${msg}`, time);
+    }
+  }
+}
+
+const schema = [
+  'CREATE DATABASE chaos',
+  'CREATE TABLE chaos.audit (seq BIGINT AUTO_INCREMENT PRIMARY KEY, id VARCHAR(64) NOT NULL, KEY id (id))',
+  'CREATE TABLE chaos.bank (account INT PRIMARY KEY, balance INT NOT NULL)',
+  'INSERT INTO chaos.bank VALUES (0,100),(1,100),(2,100),(3,100),(4,100),(5,100),(6,100),(7,100),(8,100),(9,100)',
+];
+export const bankTotal = 1000;
+
+export function storageNodes(cluster: ClusterJson): readonly StorageNodeJson[] {
+  return cluster.shards.flatMap(({ nodes }) => nodes);
+}
+
+async function release(net: ChaosNetwork, disks: readonly string[]): Promise<void> {
+  await net.close();
+  for (const disk of disks) {
+    // A process that was just killed may hold the disk for a moment.
+    for (let attempt = 1; ; attempt += 1) {
+      try {
+        await run('umount', [disk]);
+        break;
+      } catch (error) {
+        if (attempt >= 20) throw error;
+        await sleep(100);
+      }
+    }
+  }
+}
