@@ -1,12 +1,13 @@
 import { join } from 'node:path';
-import { appendFile, readFile } from 'node:fs/promises';
+import { readFile } from 'node:fs/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { StorageNodeJson } from '../../../src/core/rest-types.ts';
 import { ProcessInstallation } from '../../support/installation-process.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { expectWorkingCluster } from '../../support/working-cluster.ts';
 
-const testMs = 300_000;
+/** A manager starts anew for each kill; on a machine that has other things to do as well that takes its time. */
+const testMs = 900_000;
 const shape = { shards: 1, nodes: 3, comps: 1 };
 
 let installation: ProcessInstallation;
@@ -29,8 +30,8 @@ beforeAll(async () => {
 }, testMs);
 afterAll(() => installation?.close());
 
-async function visited(file: string): Promise<readonly string[]> {
-  return (await readFile(file, 'utf8')).trim().split('\n');
+async function visited(): Promise<readonly string[]> {
+  return (await readFile(visitedFile, 'utf8')).trim().split('\n');
 }
 
 async function nodes(): Promise<readonly StorageNodeJson[]> {
@@ -50,15 +51,12 @@ const rebuilding = ({ hostaddr, port }: StorageNodeJson) => ({
   allow_pull_from_master: '1',
 });
 
-describe('when the manager is killed at every place once', { timeout: testMs }, () => {
-  it('an add_nodes that fails when its node already acknowledges removes it', async () => {
-    const file = `${visitedFile}-undo`;
-    await appendFile(file, '');
+describe('an add_nodes that fails', { timeout: testMs }, () => {
+  it('removes its node, which acknowledged commits already', async () => {
     const failing = 'add_nodes:add_nodes/serve/shard_1/node_1:after-run';
-    const faults = { mode: `kill-everywhere,fail:${failing}`, file };
-    const { job, kills } = await installation.survive('add_nodes', { cluster_id: '1', nodes: '1' }, faults);
+    const faults = { mode: `fail:${failing}`, file: visitedFile };
+    const { job } = await installation.survive('add_nodes', { cluster_id: '1', nodes: '1' }, faults);
     expect(job).toMatchObject({ status: 'failed', error: { kind: 'internal' } });
-    expect(kills).toBe((await visited(file)).length);
     const undone = job.steps.filter(({ state }) => state === 'undone').map(({ path }) => path);
     expect(undone).toEqual(
       expect.arrayContaining([
@@ -67,27 +65,6 @@ describe('when the manager is killed at every place once', { timeout: testMs }, 
         'add_nodes/serve/shard_1/node_1',
       ]),
     );
-    await expectWorkingCluster(installation, 1, shape);
-  });
-
-  it('add_nodes still adds them, and delete_node still removes one', async () => {
-    const faults = { mode: 'kill-everywhere', file: visitedFile };
-    const added = await installation.survive('add_nodes', { cluster_id: '1', nodes: '1' }, faults);
-    expect(added.job).toMatchObject({ status: 'done', error: null });
-    await expectWorkingCluster(installation, 1, { ...shape, nodes: 4 });
-    const { hostaddr, port } = await replica();
-    const paras = { cluster_id: '1', shard_id: '1', hostaddr, port: String(port) };
-    const removed = await installation.survive('delete_node', paras, faults);
-    expect(removed.job).toMatchObject({ status: 'done', error: null, notes: [] });
-    await expectWorkingCluster(installation, 1, shape);
-  });
-
-  it('rebuild_node still rebuilds the node', async () => {
-    const faults = { mode: 'kill-everywhere', file: visitedFile };
-    const { job } = await installation.survive('rebuild_node', rebuilding(await replica()), faults);
-    expect(job).toMatchObject({ status: 'done', error: null });
-    const points = await visited(visitedFile);
-    for (const { path } of job.steps) expect(points).toContain(`rebuild_node:${path}:after-run`);
     await expectWorkingCluster(installation, 1, shape);
   });
 });
@@ -113,5 +90,25 @@ describe('when others are killed in the middle of rebuild_node', { timeout: test
     if (typeof pid === 'number') process.kill(pid, 'SIGKILL');
     expect(await installation.ended(id, 200_000)).toMatchObject({ status: 'done', error: null });
     await expectWorkingCluster(installation, 1, shape);
+  });
+});
+
+describe('when the manager is killed at every place once', { timeout: testMs }, () => {
+  it('rebuild_node still rebuilds the node', async () => {
+    const faults = { mode: 'kill-everywhere', file: visitedFile };
+    const { job } = await installation.survive('rebuild_node', rebuilding(await replica()), faults);
+    expect(job).toMatchObject({ status: 'done', error: null });
+    const points = await visited();
+    for (const { path } of job.steps) expect(points).toContain(`rebuild_node:${path}:after-run`);
+    await expectWorkingCluster(installation, 1, shape);
+  });
+
+  it('add_nodes still adds one', async () => {
+    const faults = { mode: 'kill-everywhere', file: visitedFile };
+    const { job } = await installation.survive('add_nodes', { cluster_id: '1', nodes: '1' }, faults);
+    expect(job).toMatchObject({ status: 'done', error: null });
+    const points = await visited();
+    for (const { path } of job.steps) expect(points).toContain(`add_nodes:${path}:after-run`);
+    await expectWorkingCluster(installation, 1, { ...shape, nodes: 4 });
   });
 });
