@@ -71,7 +71,7 @@ export async function persistedVariables(session: SqlSession): Promise<ReadonlyM
 }
 
 /** Later starts have the server's own value again. */
-export async function unpersistVariable(session: SqlSession, name: string): Promise<void> {
+async function unpersistVariable(session: SqlSession, name: string): Promise<void> {
   await session.query(`RESET PERSIST IF EXISTS ${componentName(name)}`);
 }
 

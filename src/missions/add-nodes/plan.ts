@@ -78,7 +78,7 @@ function shardOrder({ settings, ...prepared }: AddNodesPrepared, shard: GrowingS
     nodes: shard.nodes,
     parent: stepPaths.install,
     clusterOf: () => clusterId(prepared.clusterId),
-    instanceOf: (_, node) => instanceId(`${shard.instancePrefix}-node${String(node)}`),
+    instanceOf: (_, node) => instanceId(`${shard.instancePrefix}-n${String(node)}`),
   };
 }
 
