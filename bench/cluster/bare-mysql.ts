@@ -2,6 +2,7 @@ import type { ChildProcess } from 'node:child_process';
 import { writeFile } from 'node:fs/promises';
 import type { MysqlInstanceSpec } from '../../src/core/agent-protocol.ts';
 import { instanceId } from '../../src/core/ids.ts';
+import type { HostPort } from '../../src/core/model.ts';
 import { mysqlLayout, type MysqlLayout } from '../../src/engines/mysql/layout.ts';
 import { mysqlOptionFile } from '../../src/engines/mysql/options.ts';
 import { withLocalSession } from '../../src/engines/mysql/session.ts';
@@ -15,13 +16,21 @@ import {
   type BareServer,
 } from './bare-server.ts';
 
+export interface BareChanges {
+  readonly spec?: Partial<MysqlInstanceSpec>;
+  /** Options that are left to the server's own defaults. */
+  readonly defaultOptions?: readonly string[];
+}
+
 export class BareMysql implements BareServer {
   readonly #input: BareInput;
   readonly #layout: MysqlLayout;
   readonly #spec: MysqlInstanceSpec;
+  readonly #defaultOptions: readonly string[];
   #child: ChildProcess | undefined;
 
-  constructor(input: BareInput, directory: string, index: number) {
+  /** `changes`: to what Kluster would start it with. */
+  constructor(input: BareInput, directory: string, index: number, changes: BareChanges = {}) {
     this.#input = input;
     const port = 58_000 + index * 4;
     this.#spec = {
@@ -36,7 +45,9 @@ export class BareMysql implements BareServer {
       profile: 'small',
       labels: {},
       sealedAccounts: '',
+      ...changes.spec,
     };
+    this.#defaultOptions = changes.defaultOptions ?? [];
     this.#layout = mysqlLayout(instanceId(`my${String(index)}`), this.#spec);
   }
 
@@ -45,7 +56,10 @@ export class BareMysql implements BareServer {
     const { directories, data, binlog, redo, temporary, sockets, optionFile } = this.#layout;
     await makeDirectories([...directories, binlog, redo, temporary, sockets], user);
     const text = mysqlOptionFile({ spec: this.#spec, layout: this.#layout, installation });
-    await writeFile(optionFile, text);
+    const lines = text
+      .split('\n')
+      .filter((line) => !this.#defaultOptions.some((name) => line.startsWith(`${name}=`)));
+    await writeFile(optionFile, lines.join('\n'));
     // Not with the option file: initialising refuses settings of a server that is to be passive.
     const { file, args } = installation.command('mysqld', [
       '--no-defaults',
@@ -75,6 +89,22 @@ export class BareMysql implements BareServer {
     this.#child = await startServer(mysql.command('mysqld', [`--defaults-file=${optionFile}`]), user, () =>
       withLocalSession(login, signal, (session) => session.query('DO 1')),
     );
+  }
+
+  get at(): HostPort {
+    return { hostaddr: this.#spec.hostaddr, port: this.#spec.port };
+  }
+
+  get groupAt(): HostPort {
+    return { hostaddr: this.#spec.hostaddr, port: this.#spec.groupReplicationPort };
+  }
+
+  /** Runs statements as root over the local socket. */
+  async administer(statements: readonly string[]): Promise<void> {
+    const login = { socket: this.#layout.socket, user: 'root', password: '', connectMs: 1000 };
+    await withLocalSession(login, AbortSignal.timeout(bareDeadlineMs), async (session) => {
+      for (const statement of statements) await session.query(statement);
+    });
   }
 
   async stop(): Promise<void> {

@@ -19,6 +19,14 @@ export interface TimedJob {
   readonly wallMs: number;
 }
 
+interface BenchMachines {
+  readonly manager: string;
+  readonly machines: readonly string[];
+  /** The network namespace of a machine; absent: all are in this process's own. */
+  readonly namespaceOf?: (machine: string) => string | undefined;
+  readonly failover?: HomeConfig['failover'];
+}
+
 /**
  * An installation as operators have it: the manager and the agent of each machine are processes of their own, each with a
  * home of its own. The machines are loopback addresses.
@@ -34,10 +42,7 @@ export class BenchInstallation {
   }
 
   /** Starts everything and registers every machine for storage and compute nodes. Its files are below `directory`. */
-  static async start(
-    directory: string,
-    at: { readonly manager: string; readonly machines: readonly string[] },
-  ): Promise<BenchInstallation> {
+  static async start(directory: string, at: BenchMachines): Promise<BenchInstallation> {
     const home = homeAt(join(directory, 'm'));
     await ensureHome(home);
     await installationSecret(home);
@@ -47,6 +52,9 @@ export class BenchInstallation {
       agentPort,
       hostaddr: at.manager,
       tokens: [],
+      // Namespaces of this host only can reach it.
+      ...(at.namespaceOf !== undefined && { auth: 'none' as const }),
+      ...(at.failover !== undefined && { failover: at.failover }),
     };
     await writeHomeConfig(home, config);
     await shareTemplates(home);
@@ -64,6 +72,7 @@ export class BenchInstallation {
       await startKluster(['agent', '--home', agentHome.directory, '--hostaddr', hostaddr, '--manager', url], {
         healthUrl: `http://${hostaddr}:${String(agentPort)}/v1/health`,
         logFile: agentHome.agentLog,
+        namespace: at.namespaceOf?.(hostaddr),
       });
       await installation.#register(hostaddr, index, agentHome.dataDirectory);
     }

@@ -20,11 +20,16 @@ export async function kluster(...args: readonly string[]): Promise<void> {
 /** Starts `kluster manager` or `kluster agent` as a process of its own; resolves when `healthUrl` answers. */
 export async function startKluster(
   args: readonly string[],
-  at: { readonly healthUrl: string; readonly logFile: string },
+  at: {
+    readonly healthUrl: string;
+    readonly logFile: string;
+    /** The network namespace that it runs in. */
+    readonly namespace?: string | undefined;
+  },
 ): Promise<void> {
   // Otherwise the answer of another run's server would pass for this one's.
   if (await answers(at.healthUrl)) throw new Error(`${at.healthUrl} is in use by another installation`);
-  const child = await launch(args, at.logFile);
+  const child = await launch(args, at.logFile, at.namespace);
   const deadline = performance.now() + startDeadlineMs;
   while (!(await answers(at.healthUrl))) {
     if (child.exitCode !== null || performance.now() > deadline) {
@@ -34,10 +39,17 @@ export async function startKluster(
   }
 }
 
-async function launch(args: readonly string[], logFile: string): Promise<ChildProcess> {
+async function launch(
+  args: readonly string[],
+  logFile: string,
+  namespace: string | undefined,
+): Promise<ChildProcess> {
   const log = await open(logFile, 'a');
   try {
-    const child = spawn(process.execPath, [program, ...args], {
+    const command = [process.execPath, program, ...args];
+    const inside = namespace === undefined ? [] : ['netns', 'exec', namespace, ...command];
+    const [file, all] = namespace === undefined ? [process.execPath, command.slice(1)] : ['ip', inside];
+    const child = spawn(file, all, {
       stdio: ['ignore', log.fd, log.fd],
       detached: true,
     });

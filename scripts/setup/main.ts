@@ -3,6 +3,7 @@ import { engineUserName, enginesDirectory } from '../../src/engines/installation
 import { defaultHomeDirectory, homeAt } from '../../src/manager/home.ts';
 import { readHomeConfig } from '../../src/manager/home-config.ts';
 import { lookUpUser } from '../../src/engines/engine-user.ts';
+import { installExtension, presentExtension } from './compute-extension.ts';
 import { makeEngineUser } from './engine-user.ts';
 import { installMysql, presentMysql } from './mysql.ts';
 import { installPostgres, presentPostgres, type PresentPostgres } from './postgres.ts';
@@ -54,6 +55,14 @@ const engines: readonly Part[] = [
       return { isComplete: present.hasForeignDataWrapper, text: describePostgres(present) };
     },
     install: async () => describePostgres(await installPostgres()),
+  },
+  {
+    name: 'extension of PostgreSQL',
+    present: async () => {
+      const { isCurrent, text } = await presentExtension();
+      return { isComplete: isCurrent, text };
+    },
+    install: installExtension,
   },
   {
     name: 'MySQL',

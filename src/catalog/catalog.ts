@@ -1,6 +1,8 @@
 import { Agents } from './agents.ts';
 import { ClusterLogs } from './cluster-logs.ts';
 import { Clusters } from './clusters.ts';
+import { CommitLog } from './commit-log.ts';
+import { ComputeAccess } from './compute-access.ts';
 import { ComputeNodes } from './compute-nodes.ts';
 import { Credentials } from './credentials.ts';
 import type { MetadataDatabase } from './database.ts';
@@ -29,6 +31,8 @@ export class Catalog {
   readonly ports = new Ports();
   readonly clusters: Clusters;
   readonly clusterLogs: ClusterLogs;
+  readonly commitLog = new CommitLog();
+  readonly computeAccess: ComputeAccess;
   readonly shards = new Shards();
   readonly storageNodes = new StorageNodes();
   readonly computeNodes = new ComputeNodes();
@@ -46,8 +50,13 @@ export class Catalog {
   constructor(database: MetadataDatabase, key: string) {
     this.database = database;
     this.clusterLogs = new ClusterLogs(database);
-    this.clusters = new Clusters(database, { logs: this.clusterLogs, ports: this.ports });
+    this.computeAccess = new ComputeAccess(database);
+    this.clusters = new Clusters(database, {
+      logs: this.clusterLogs,
+      access: this.computeAccess,
+      ports: this.ports,
+    });
     this.credentials = new Credentials(database, key);
-    this.topologies = new Topologies(this.credentials);
+    this.topologies = new Topologies(this.credentials, this.metadataNodes, database.name);
   }
 }

@@ -2,6 +2,7 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
 import { clusterId, type ClusterId } from '../core/ids.ts';
 import { haModes, type Cluster, type HaMode } from '../core/model.ts';
 import type { ClusterLogs } from './cluster-logs.ts';
+import type { ComputeAccess } from './compute-access.ts';
 import { memoText, parseMemo, type ClusterMemo } from './cluster-memo.ts';
 import { dateOf, oneOf } from './columns.ts';
 import { clusterScope } from './credentials.ts';
@@ -55,11 +56,16 @@ const removals = [
 export class Clusters {
   private readonly database: MetadataDatabase;
   private readonly logs: ClusterLogs;
+  private readonly access: ComputeAccess;
   private readonly ports: Ports;
 
-  constructor(database: MetadataDatabase, parts: { readonly logs: ClusterLogs; readonly ports: Ports }) {
+  constructor(
+    database: MetadataDatabase,
+    parts: { readonly logs: ClusterLogs; readonly access: ComputeAccess; readonly ports: Ports },
+  ) {
     this.database = database;
     this.logs = parts.logs;
+    this.access = parts.access;
     this.ports = parts.ports;
   }
 
@@ -82,6 +88,8 @@ export class Clusters {
 
   /** Nothing happens when there is no such cluster (any more). Its engines must be gone: see `removeRows`. */
   async removeByName(name: string, signal?: AbortSignal): Promise<void> {
+    const known = await this.database.read((sql) => this.findByName(sql, name), signal);
+    if (known !== undefined) await this.access.drop(known.id, signal);
     await this.logs.drop(name, signal);
     await this.database.write(async (sql) => {
       const cluster = await this.findByName(sql, name);

@@ -108,6 +108,11 @@ export class MetadataDatabase {
     return new MetadataDatabase(address, options.connectionLimit ?? 8);
   }
 
+  /** Of the database. */
+  get name(): string {
+    return this.address.database ?? metadataDatabaseName;
+  }
+
   /** The term of office that `write` acts under; undefined before `takeOffice`. */
   get epoch(): Epoch | undefined {
     return this.currentEpoch;

@@ -215,6 +215,15 @@ export async function unfinishedDecisions(
   );
 }
 
+/** The unfinished jobs that hold the lock or wait for it. */
+export async function jobsUnderLock(sql: Sql, lock: string): Promise<readonly JobId[]> {
+  return await sql.rows(
+    'SELECT job_id FROM kluster_job_locks WHERE lock_name = ? ORDER BY job_id',
+    [lock],
+    parseJobId,
+  );
+}
+
 /** Ids of the jobs that match, newest first. */
 export async function listJobs(sql: Sql, filter: JobFilter): Promise<readonly JobId[]> {
   const { before = null, status = null, jobType = null, lock = null } = filter;

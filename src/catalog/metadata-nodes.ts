@@ -32,8 +32,21 @@ export class MetadataNodes {
     );
   }
 
-  /** Exactly the server at this address is `source`. */
+  /** The server that takes writes, when one is recorded. */
+  primary(sql: Sql): Promise<MetadataNode | undefined> {
+    return firstRow(
+      sql,
+      "SELECT id, hostaddr, port, member_state FROM meta_db_nodes WHERE member_state = 'source' ORDER BY id LIMIT 1",
+      [],
+      parseNode,
+    );
+  }
+
+  /** Exactly the server at this address is `source`; compute nodes learn it when it was another one before. */
   async setPrimary(sql: Sql, at: HostPort): Promise<void> {
+    const before = await this.primary(sql);
+    if (before?.hostaddr !== at.hostaddr || before.port !== at.port)
+      await sql.execute('UPDATE kluster_topology SET generation = generation + 1');
     await sql.execute(
       "UPDATE meta_db_nodes SET member_state = IF(hostaddr = ? AND port = ?, 'source', 'replica')",
       [at.hostaddr, at.port],

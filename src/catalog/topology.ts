@@ -3,7 +3,9 @@ import { clusterId, computeNodeId, type ClusterId, type ComputeNodeId } from '..
 import type { HostPort, NodeStatus } from '../core/model.ts';
 import type { ComputeTopology, TopologyNode, TopologyShard } from '../engines/postgres/topology.ts';
 import { oneOf } from './columns.ts';
+import { metadataPurpose } from './compute-access.ts';
 import { clusterScope, type Credential, type Credentials } from './credentials.ts';
+import type { MetadataNodes } from './metadata-nodes.ts';
 import { nodeStatuses } from './storage-nodes.ts';
 import { firstRow, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
 
@@ -12,8 +14,6 @@ export interface WantedTopology {
   readonly topology: ComputeTopology & { readonly cluster_id: ClusterId };
   readonly at: HostPort;
   readonly superuser: Credential;
-  /** The role that applications use. */
-  readonly applicationRole: string;
 }
 
 /** How far a compute node has come. */
@@ -46,9 +46,13 @@ const parseState = (row: SqlRow): TopologyState => ({
 /** What compute nodes must know of their clusters, and which of them know it. */
 export class Topologies {
   private readonly credentials: Credentials;
+  private readonly metadataNodes: MetadataNodes;
+  private readonly metadataDatabase: string;
 
-  constructor(credentials: Credentials) {
+  constructor(credentials: Credentials, metadataNodes: MetadataNodes, metadataDatabase: string) {
     this.credentials = credentials;
+    this.metadataNodes = metadataNodes;
+    this.metadataDatabase = metadataDatabase;
   }
 
   /** Everything as it is in this transaction. @throws KlusterError metadata when there is no such compute node */
@@ -84,15 +88,21 @@ export class Topologies {
         cluster_name: textOf(comp, 'cluster_name'),
         comp_id: id,
         comp_name: textOf(comp, 'name'),
-        metadata: null,
+        metadata: await this.#metadata(sql, accounts.get(metadataPurpose)),
         account: account('compute'),
         shards: await shardsOf(sql, cluster),
         comps: await compsOf(sql, cluster, id),
       },
       at: { hostaddr: textOf(comp, 'hostaddr'), port: numberOf(comp, 'port') },
       superuser: account('compute_superuser'),
-      applicationRole: account('application').user,
     };
+  }
+
+  /** Clusters that were made before compute nodes wrote logs have no account for it. */
+  async #metadata(sql: Sql, account: Credential | undefined): Promise<ComputeTopology['metadata']> {
+    const primary = await this.metadataNodes.primary(sql);
+    if (account === undefined || primary === undefined) return null;
+    return { host: primary.hostaddr, port: primary.port, ...account, database: this.metadataDatabase };
   }
 
   /**

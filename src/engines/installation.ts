@@ -1,6 +1,11 @@
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import { mysqlCandidates, mysqlIn, type MysqlInstallation } from './mysql-installation.ts';
-import { postgresCandidates, postgresIn, type PostgresInstallation } from './postgres-installation.ts';
+import {
+  hostPostgresCandidates,
+  postgresCandidates,
+  postgresIn,
+  type PostgresInstallation,
+} from './postgres-installation.ts';
 
 export type { EngineInstallation, ProgramCommand } from './engine-installation.ts';
 export { engineUser, engineUserName, type EngineUser } from './engine-user.ts';
@@ -46,11 +51,17 @@ export async function findMysql(options: FindOptions = {}): Promise<MysqlInstall
 }
 
 /**
- * Finds PostgreSQL 15 or newer: in the directory given, otherwise major version 15 in the usual places, otherwise
- * the newest there.
+ * Finds PostgreSQL 15 or newer: in the directory given, otherwise setup's own copy, otherwise major version 15 in the
+ * usual places, otherwise the newest there.
  * @throws KlusterError engine_missing naming each place and why it is of no use.
  */
 export async function findPostgres(options: FindOptions = {}): Promise<PostgresInstallation> {
-  const candidates = options.directory === undefined ? await postgresCandidates() : [options.directory];
+  const candidates =
+    options.directory === undefined ? await postgresCandidates(enginesDirectory()) : [options.directory];
   return firstUsable('PostgreSQL', candidates, postgresIn);
+}
+
+/** The same, but never setup's own copy: what such a copy is made from. @throws KlusterError engine_missing */
+export async function findHostPostgres(): Promise<PostgresInstallation> {
+  return firstUsable('PostgreSQL', await hostPostgresCandidates(), postgresIn);
 }

@@ -14,8 +14,20 @@ const oldestVersion = '15';
 /** The major version that setup installs and that compute nodes are tested with. */
 const preferredMajor = 15;
 
-/** Where PostgreSQL is looked for when no directory is given: packages of Debian, of RPM systems, a source build. */
-export async function postgresCandidates(): Promise<readonly string[]> {
+/** Below the engines directory: a copy of PostgreSQL that setup made, laid out as on the host. */
+export const privatePostgres = 'postgres';
+
+/**
+ * Where PostgreSQL is looked for when no directory is given: a private copy, packages of Debian, of RPM systems, a source
+ * build.
+ */
+export async function postgresCandidates(engines: string): Promise<readonly string[]> {
+  const own = await majorsIn(join(engines, privatePostgres, 'usr/lib/postgresql'), /^(\d+)$/);
+  return [...own.map(({ directory }) => directory), ...(await hostPostgresCandidates())];
+}
+
+/** The same without the private copy. */
+export async function hostPostgresCandidates(): Promise<readonly string[]> {
   const debian = await majorsIn('/usr/lib/postgresql', /^(\d+)$/);
   const rpm = await majorsIn('/usr', /^pgsql-(\d+)$/);
   const packaged = [...debian, ...rpm].toSorted((a, b) => rank(b.major) - rank(a.major));

@@ -13,6 +13,8 @@ interface ProgramRun {
   readonly cwd: string;
   readonly signal: AbortSignal;
   readonly deadlineMs: number;
+  /** What the program reads from its standard input. Default: nothing. */
+  readonly input?: string;
 }
 
 const shownOutput = 2_000;
@@ -34,7 +36,7 @@ export function asUser(user: EngineUser): { uid?: number; gid?: number } {
  */
 export async function runProgram(what: string, program: ProgramRun): Promise<void> {
   try {
-    await run(program.file, [...program.args], {
+    const running = run(program.file, [...program.args], {
       cwd: program.cwd,
       env: { ...cleanEnvironment, ...program.env },
       signal: program.signal,
@@ -43,6 +45,9 @@ export async function runProgram(what: string, program: ProgramRun): Promise<voi
       maxBuffer: 16 * 1024 * 1024,
       ...asUser(program.user),
     });
+    // A program that ends before it has read everything tells why by itself.
+    running.child.stdin?.on('error', () => undefined).end(program.input ?? '');
+    await running;
   } catch (error) {
     if (!(error instanceof Error)) throw error;
     const output = 'stderr' in error ? String(error.stderr).trim().slice(-shownOutput) : error.message;

@@ -1,33 +1,64 @@
 import { GtidSet } from '../core/gtid-set.ts';
 import { colonAddress } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
-import { answered, type Answered } from './shared-diagnoses.ts';
-import { sameAddress, type NodeObservation, type ShardObservation } from './shard-observation.ts';
+import type { Answered } from './shared-diagnoses.ts';
+import {
+  sameAddress,
+  type NodeAnswer,
+  type NodeObservation,
+  type ShardObservation,
+} from './shard-observation.ts';
 
-export function replicaFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
-  for (const { node, answer } of answered(shard.nodes)) {
-    if (node.id === primary.node.id || primary.answer === null) continue;
-    const fault = channelFault({ node, answer }, { node: primary.node, answer: primary.answer });
-    if (fault !== null) return fault;
-  }
-  return null;
+/** Replication may have stopped because of something that passes, or that somebody is mending. */
+const rebuildAfterMs = 60_000;
+
+/** The applier has stopped with an error. */
+export function isBroken(answer: NodeAnswer | null): boolean {
+  const channel = answer?.channel ?? null;
+  return channel !== null && channel.applierError !== null && !channel.applierRunning;
 }
 
-function channelFault({ node, answer }: Answered, primary: Answered): Diagnosis | null {
+/**
+ * Of several faults the one that can be mended at once comes first, then what takes a job: a node that nothing can be done
+ * about must not hide the others.
+ */
+export function replicaFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
+  const { node: source, answer: ofSource } = primary;
+  if (ofSource === null) return null;
+  const faults = shard.nodes.flatMap(({ node, answer, brokenMs }) => {
+    if (answer === null || node.id === source.id) return [];
+    return channelFault({ node, answer, brokenMs }, { node: source, answer: ofSource }) ?? [];
+  });
+  return (
+    faults.find(({ action }) => action !== null && action.kind !== 'rebuild') ??
+    faults.find(({ action }) => action !== null) ??
+    faults[0] ??
+    null
+  );
+}
+
+type Replica = Answered & Pick<NodeObservation, 'brokenMs'>;
+
+function channelFault(replica: Replica, primary: Answered): Diagnosis | null {
+  const { node, answer, brokenMs } = replica;
   const at = colonAddress(node);
   const { channel } = answer;
-  if (channel === null) return astray({ node, answer }, primary);
+  if (channel === null) return astray(replica, primary);
   const follows = sameAddress(channel.source, primary.node);
   if (follows && channel.receiverRunning && channel.applierRunning) return null;
   // Also of one that follows somebody else: its relay logs may go only after they are applied.
-  if (channel.error !== null && !channel.applierRunning) {
+  if (isBroken(answer)) {
+    const stopped = `replication on ${at} stopped: ${channel.applierError ?? ''}`;
+    const wait = brokenMs < rebuildAfterMs;
     return {
       state: 'replica_broken',
-      reason: `replication on ${at} stopped: ${channel.error}`,
-      action: null,
+      reason: wait
+        ? `${stopped}; when it stays so, the node is made again from another one`
+        : `${stopped}: making the node again from another one`,
+      action: wait ? null : { kind: 'rebuild', node, cause: 'broken' },
     };
   }
-  if (!follows) return astray({ node, answer }, primary);
+  if (!follows) return astray(replica, primary);
   return {
     state: 'replica_stopped',
     reason: `replication on ${at} does not run, as after a restart: starting it`,
@@ -45,8 +76,8 @@ function astray(replica: Answered, primary: Answered): Diagnosis {
   if (!errant.isEmpty) {
     return {
       state: 'replica_errant',
-      reason: `${at} has ${String(errant.size)} transactions that the primary ${colonAddress(primary.node)} lacks: ${errant.toString()}`,
-      action: null,
+      reason: `${at} has ${String(errant.size)} transactions that the primary ${colonAddress(primary.node)} lacks (${errant.toString()}): saving them, and making the node again from another one`,
+      action: { kind: 'rebuild', node: replica.node, cause: `errant ${errant.toString()}` },
     };
   }
   const { channel } = replica.answer;

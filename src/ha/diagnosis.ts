@@ -34,7 +34,7 @@ export type ShardState =
   | 'replica_stopped'
   /** A replica follows another server than the recorded primary, or none. */
   | 'replica_astray'
-  /** A replica has transactions that the primary lacks: it must not replicate before somebody has looked at them. */
+  /** A replica has transactions that the primary lacks: they are saved, then the node is made again from another one. */
   | 'replica_errant'
   /** Replication of a replica has stopped with an error. */
   | 'replica_broken'
@@ -47,6 +47,12 @@ export type ShardAction =
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
   | { readonly kind: 'join_group'; readonly node: StorageNode }
   | { readonly kind: 'start_replica'; readonly node: StorageNode }
+  | {
+      readonly kind: 'rebuild';
+      readonly node: StorageNode;
+      /** What is wrong with it: the same node is rebuilt again soon only for another cause. */
+      readonly cause: string;
+    }
   | { readonly kind: 'follow'; readonly node: StorageNode; readonly primary: StorageNode }
   | {
       readonly kind: 'fail_over';

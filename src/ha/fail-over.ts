@@ -6,9 +6,10 @@ import { withMysql } from '../engines/mysql/connection.ts';
 import { serverUuid, waitForGtids } from '../engines/mysql/gtid.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { FailOverLog } from './fail-over-log.ts';
-import { chooseSuccessor, fence, type Fenced } from './fence.ts';
+import { fence, type Fenced } from './fence.ts';
 import { follow } from './follow.ts';
 import { openPrimary } from './open-primary.ts';
+import { proveSuccessor } from './prove-successor.ts';
 import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
 
@@ -42,10 +43,13 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     const fenced = await fence({ ...action, account }, signal);
     log.add('fence', `stopped receiving: ${fenced.map(({ node }) => colonAddress(node)).join(', ')}`);
     reached('fence');
-    const successor = chooseSuccessor(fenced);
+    const { successor, leftOut } = proveSuccessor(fenced, action.quorum);
     log.chosen(successor.node);
-    log.add('choose', `${colonAddress(successor.node)} has every transaction`);
-    const others = fenced.filter((other) => other !== successor).map(({ node }) => node);
+    const without = leftOut.map(({ node, gtids }) => `; left out ${colonAddress(node)}: ${gtids.toString()}`);
+    log.add('choose', `${colonAddress(successor.node)} has every transaction${without.join('')}`);
+    const others = fenced
+      .filter((other) => other !== successor && !leftOut.includes(other))
+      .map(({ node }) => node);
     const following = followAll(context, { others, primary: successor.node }, signal);
     const uuid = await applyAll(context, successor, signal);
     log.add('apply', 'everything received is applied');

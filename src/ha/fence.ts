@@ -1,6 +1,6 @@
 import { GtidSet } from '../core/gtid-set.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
-import { colonAddress, type StorageNode } from '../core/model.ts';
+import { type StorageNode } from '../core/model.ts';
 import { readChannel, stopReceiver } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { executedGtids, receivedGtids } from '../engines/mysql/gtid.ts';
@@ -10,6 +10,8 @@ export interface Fenced {
   readonly node: StorageNode;
   /** Executed and received: what it had acknowledged is among them. */
   readonly gtids: GtidSet;
+  /** False when it follows nobody: then it has acknowledged nothing of this primary. */
+  readonly follows: boolean;
 }
 
 interface Fence {
@@ -78,16 +80,9 @@ function fenceReplica(node: StorageNode, account: ManagementAccount, signal: Abo
   const { hostaddr, port } = node;
   const address = { hostaddr, port, ...account, statementTimeoutMs: stopTimeoutMs };
   return withMysql(address, signal, async (session) => {
-    if ((await readChannel(session)) !== null) await stopReceiver(session);
+    const follows = (await readChannel(session)) !== null;
+    if (follows) await stopReceiver(session);
     const executed = GtidSet.parse(await executedGtids(session));
-    return { node, gtids: executed.union(GtidSet.parse(await receivedGtids(session))) };
+    return { node, follows, gtids: executed.union(GtidSet.parse(await receivedGtids(session))) };
   });
-}
-
-/** The one that has the transactions of all others. @throws KlusterError engine_sql when there is none */
-export function chooseSuccessor(fenced: readonly Fenced[]): Fenced {
-  const successor = fenced.find(({ gtids }) => fenced.every((other) => gtids.contains(other.gtids)));
-  if (successor !== undefined) return successor;
-  const sets = fenced.map(({ node, gtids }) => `${colonAddress(node)}: ${gtids.toString()}`);
-  throw new KlusterError('engine_sql', `no replica has the transactions of all others: ${sets.join('; ')}`);
 }

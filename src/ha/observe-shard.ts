@@ -1,5 +1,6 @@
 import type { Credential } from '../catalog/credentials.ts';
 import type { Cluster, ComputeNode, Shard, StorageNode } from '../core/model.ts';
+import { isBroken } from './diagnose-replica.ts';
 import { observeNode, type ManagementAccount } from './observe-node.ts';
 import { observeRoutes } from './routes.ts';
 import type { AgentReport, FailoverPolicy, NodeObservation, ShardObservation } from './shard-observation.ts';
@@ -30,17 +31,20 @@ export interface ShardWitnesses {
   report(node: StorageNode): AgentReport | null;
 }
 
-/** What looks leave behind for later ones. */
+/** What is known of a shard besides what one look gives. */
 export interface ShardMemory {
   readonly witnesses: ShardWitnesses;
+  /** Since when nodes have not answered. */
   readonly silences: Silences;
+  /** Since when their replication has been stopped by an error. */
+  readonly breaks: Silences;
   readonly starvation: Starvation;
 }
 
 /** Asks every node and every compute node at the same time; the longest any of them may take is the length of a look. */
 export async function observeShard(
   record: ShardRecord,
-  { witnesses, silences, starvation }: ShardMemory,
+  { witnesses, silences, breaks, starvation }: ShardMemory,
   signal: AbortSignal,
 ): Promise<ShardObservation> {
   const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers, noSwitchUntil } = record;
@@ -52,6 +56,7 @@ export async function observeShard(
   const observed = answers.map((observation): NodeObservation => ({
     ...observation,
     ...silences.note(observation.node.id, observation.answer !== null, lookedAt),
+    brokenMs: breaks.note(observation.node.id, !isBroken(observation.answer), lookedAt).silentMs,
     agent: witnesses.report(observation.node),
   }));
   const observation: ShardObservation = {

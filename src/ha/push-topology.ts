@@ -13,14 +13,9 @@ const statementTimeoutMs = 10_000;
  */
 export async function pushTopology(catalog: Catalog, id: ComputeNodeId, signal: AbortSignal): Promise<void> {
   const { database, topologies } = catalog;
-  const { topology, at, superuser, applicationRole } = await database.read(
-    (sql) => topologies.wanted(sql, id),
-    signal,
-  );
+  const { topology, at, superuser } = await database.read((sql) => topologies.wanted(sql, id), signal);
   const address = { ...at, ...superuser, connectTimeoutMs, statementTimeoutMs };
-  const outcome = await withPostgres(address, signal, (session) =>
-    applyTopology(session, topology, applicationRole),
-  );
+  const outcome = await withPostgres(address, signal, (session) => applyTopology(session, topology));
   if (outcome === 'applied') {
     await database.write((sql) => topologies.recordApplied(sql, id, topology.generation), signal);
   }

@@ -11,6 +11,7 @@ import { follow } from './follow.ts';
 import { openPrimary, requireOffice } from './open-primary.ts';
 import { changeAcknowledgements } from './set-acknowledgements.ts';
 import { pushTopology } from './push-topology.ts';
+import { requestRebuild } from './rebuild-request.ts';
 import type { RepairContext } from './repair-context.ts';
 
 /** A member that joins fetches what it misses first; START GROUP_REPLICATION returns when it has joined. */
@@ -33,6 +34,8 @@ export async function repairShard(
       return openPrimary(context, action.node, signal);
     case 'start_replica':
       return withMysql(address, signal, startChannel);
+    case 'rebuild':
+      return requestRebuild(context, action, signal);
     case 'follow':
       return follow(context, action, signal);
     case 'fail_over':

@@ -2,7 +2,7 @@ import type { Credential } from '../catalog/credentials.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import type { ComputeNode, Shard } from '../core/model.ts';
 import { withPostgres } from '../engines/postgres/connection.ts';
-import { readStorageRoute } from '../engines/postgres/storage-servers.ts';
+import { readStorageRoute } from '../engines/postgres/shards.ts';
 import type { RouteObservation } from './shard-observation.ts';
 
 /** What the compute nodes of a cluster are reached with. */

@@ -43,6 +43,8 @@ export interface NodeObservation {
   readonly misses: number;
   /** Milliseconds since the first of these; 0 when it answered this one. */
   readonly silentMs: number;
+  /** Milliseconds for which its replication has been stopped by an error; 0 when it is not. */
+  readonly brokenMs: number;
   /** Null when no agent of its machine was ever heard. */
   readonly agent: AgentReport | null;
 }

@@ -13,6 +13,7 @@ import { Alarm } from './alarm.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observeShard, type ShardRecord, type ShardWitnesses } from './observe-shard.ts';
+import type { RepairContext } from './repair-context.ts';
 import { repairShard } from './repair-shard.ts';
 import {
   defaultFailoverPolicy,
@@ -29,6 +30,7 @@ export interface ShardWatchOptions {
   readonly logger: Logger;
   /** What the agent of the node's machine says about it. */
   report(node: StorageNode): AgentReport | null;
+  readonly submit: RepairContext['submit'];
   readonly failoverPolicy?: FailoverPolicy;
   /** Default: those that the environment asks for. */
   readonly faultPoint?: FaultPoint;
@@ -57,6 +59,7 @@ interface Watched {
   addresses: readonly HostPort[];
   dueAt: number;
   readonly silences: Silences;
+  readonly breaks: Silences;
   readonly starvation: Starvation;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
@@ -182,6 +185,7 @@ export class ShardWatch implements ShardGate {
           addresses: [],
           dueAt: 0,
           silences: new Silences(),
+          breaks: new Silences(),
           starvation: new Starvation(),
           suspected: false,
           running: null,
@@ -218,15 +222,21 @@ export class ShardWatch implements ShardGate {
     if (record === null) return notServing;
     const observation = await observeShard(
       record,
-      { witnesses: this.#witnesses, silences: watched.silences, starvation: watched.starvation },
+      {
+        witnesses: this.#witnesses,
+        silences: watched.silences,
+        breaks: watched.breaks,
+        starvation: watched.starvation,
+      },
       signal,
     );
     const diagnosis = diagnose(observation);
     if (diagnosis.action !== null) {
       // Told before it is done: what an action that hangs was meant for must be known.
       this.#tell(watched, diagnosis);
-      const { agents } = this.#options;
-      await repairShard({ ...record, catalog, agents, faultPoint }, diagnosis.action, signal);
+      const { agents, submit } = this.#options;
+      const context = { ...record, catalog, agents, submit, faultPoint };
+      await repairShard(context, diagnosis.action, signal);
     }
     return diagnosis;
   }
@@ -281,5 +291,7 @@ export class ShardWatch implements ShardGate {
 function intervalAfter(diagnosis: Diagnosis): number {
   if (diagnosis.state === 'healthy') return healthyIntervalMs;
   if (diagnosis.state === 'primary_unreachable') return urgentIntervalMs;
-  return diagnosis.action === null ? watchfulIntervalMs : 0;
+  // A job that was asked for takes its time.
+  const { action } = diagnosis;
+  return action === null || action.kind === 'rebuild' ? watchfulIntervalMs : 0;
 }

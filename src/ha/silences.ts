@@ -7,7 +7,7 @@ export interface NodeSilence {
   readonly silentMs: number;
 }
 
-/** Remembers since when which node of a shard has not answered. */
+/** Remembers since when which node of a shard has not answered, or not done whatever else is noted of it. */
 export class Silences {
   readonly #silent = new Map<StorageNodeId, { readonly since: number; readonly misses: number }>();
 

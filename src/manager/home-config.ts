@@ -36,6 +36,18 @@ export const homeConfigSchema = Type.Object(
     /** `none`, written explicitly, permits an API without tokens on a reachable address. */
     auth: Type.Optional(Type.Literal('none')),
     tokens: Type.Array(accessToken),
+    /** How ready the manager is to give a shard another primary. */
+    failover: Type.Optional(
+      Type.Object(
+        {
+          /** So many automatic failovers of a shard within an hour are as fast as the evidence allows; default 3. */
+          fastPerHour: Type.Optional(Type.Integer({ minimum: 0 })),
+          /** For further ones the primary must have been silent for so many seconds; default 15. */
+          cautiousSeconds: Type.Optional(Type.Integer({ minimum: 0, maximum: 3600 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     /** Installations of the engines, where they are not in the usual places. */
     mysqlDirectory: Type.Optional(Type.String({ minLength: 1 })),
     postgresDirectory: Type.Optional(Type.String({ minLength: 1 })),

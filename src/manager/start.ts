@@ -100,10 +100,12 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     process.kill(process.pid, 'SIGTERM');
   };
   const agents = new AgentClients({ secret, epoch: () => database.epoch ?? 0 });
-  const { shardWatch, computeWatch, agentWatch } = makeWatches({
+  const { shardWatch, computeWatch, inDoubtWatch, agentWatch } = makeWatches({
     catalog,
     agents,
     logger,
+    failover: config.failover,
+    submit: (submission) => engine.submit(submission),
     onLostOffice: loseOffice,
   });
   const services: Services = {
@@ -128,6 +130,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     ['agent watch', agentWatch],
     ['shard watch', shardWatch],
     ['compute watch', computeWatch],
+    ['watch of prepared transactions', inDoubtWatch],
   ] as const) {
     watch.start();
     resources.add(name, () => watch.stop());

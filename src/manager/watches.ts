@@ -2,13 +2,19 @@ import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AgentClients } from '../client/agent.ts';
 import type { KlusterError } from '../core/errors/kluster-error.ts';
+import type { JobId } from '../core/ids.ts';
 import { AgentWatch } from '../ha/agent-watch.ts';
 import { ComputeWatch } from '../ha/compute-watch.ts';
+import { InDoubtWatch } from '../ha/in-doubt.ts';
+import { defaultFailoverPolicy } from '../ha/shard-observation.ts';
 import { ShardWatch } from '../ha/shard-watch.ts';
+import type { JobSubmission } from '../jobs/directory.ts';
+import type { HomeConfig } from './home-config.ts';
 
 export interface Watches {
   readonly shardWatch: ShardWatch;
   readonly computeWatch: ComputeWatch;
+  readonly inDoubtWatch: InDoubtWatch;
   readonly agentWatch: AgentWatch;
 }
 
@@ -17,16 +23,29 @@ export function makeWatches(options: {
   readonly catalog: Catalog;
   readonly agents: AgentClients;
   readonly logger: Logger;
+  readonly failover: HomeConfig['failover'] | undefined;
+  /** Makes a job of a request. */
+  readonly submit: (submission: JobSubmission) => Promise<JobId>;
   onLostOffice(error: KlusterError): void;
 }): Watches {
-  const shardWatch = new ShardWatch({ ...options, report: (node) => agentWatch.report(node) });
+  const { fastPerHour, cautiousSeconds } = { ...options.failover };
+  const shardWatch = new ShardWatch({
+    ...options,
+    report: (node) => agentWatch.report(node),
+    failoverPolicy: {
+      fastPerHour: fastPerHour ?? defaultFailoverPolicy.fastPerHour,
+      cautiousMs: cautiousSeconds === undefined ? defaultFailoverPolicy.cautiousMs : cautiousSeconds * 1000,
+    },
+  });
   const computeWatch = new ComputeWatch(options);
+  const inDoubtWatch = new InDoubtWatch(options);
   const agentWatch = new AgentWatch({
     ...options,
     onSuspicion: (instance) => {
       shardWatch.suspect(instance);
       computeWatch.suspect(instance);
+      inDoubtWatch.suspect();
     },
   });
-  return { shardWatch, computeWatch, agentWatch };
+  return { shardWatch, computeWatch, inDoubtWatch, agentWatch };
 }

@@ -2,16 +2,15 @@ import { mkdir, symlink } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino } from 'pino';
 import { startAgent, type Agent } from '../../src/agent/agent.ts';
-import { Catalog } from '../../src/catalog/catalog.ts';
 import type { Credential } from '../../src/catalog/credentials.ts';
-import { MetadataDatabase } from '../../src/catalog/database.ts';
 import { ManagerClient } from '../../src/client/manager.ts';
 import { isJsonObject } from '../../src/core/json.ts';
 import type { JobJson } from '../../src/core/rest-types.ts';
 import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { writeHomeConfig } from '../../src/manager/home-config.ts';
-import { catalogKey, installationSecret, readMetadataCredentials } from '../../src/manager/secrets.ts';
+import { installationSecret } from '../../src/manager/secrets.ts';
 import { startManager, type Manager } from '../../src/manager/start.ts';
+import { catalogAccount } from './catalog-account.ts';
 import { expectHealthy } from './healthy.ts';
 import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
@@ -193,19 +192,8 @@ export class TestInstallation {
   }
 
   /** An account that the manager made; read from the catalog with the keys of the home. */
-  async account(scope: string, purpose: string): Promise<Credential> {
-    const metadata = await readMetadataCredentials(this.home);
-    const [at] = metadata?.nodes ?? [];
-    if (metadata === undefined || at === undefined) throw new Error('the home names no metadata server');
-    const database = MetadataDatabase.open({ ...at, user: metadata.user, password: metadata.password });
-    try {
-      const catalog = new Catalog(database, await catalogKey(this.home));
-      const found = (await catalog.credentials.read(scope)).get(purpose);
-      if (found === undefined) throw new Error(`${scope} has no ${purpose} account`);
-      return found;
-    } finally {
-      await database.close();
-    }
+  account(scope: string, purpose: string): Promise<Credential> {
+    return catalogAccount(this.home, scope, purpose);
   }
 
   /** What the API's own clients use. */

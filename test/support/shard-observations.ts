@@ -33,6 +33,7 @@ export function seen(index: number, answer: NodeAnswer | null): NodeObservation 
     node: node(index),
     answer,
     busy: false,
+    brokenMs: 0,
     agent: null,
     ...(answer === null ? silent : spoke),
   };
@@ -56,6 +57,7 @@ export const following = {
   heardMs: 200,
   applierRunning: true,
   error: null,
+  applierError: null,
 };
 export const replica: NodeAnswer = { ...plain, channel: following, acknowledges: true };
 

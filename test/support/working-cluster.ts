@@ -6,7 +6,7 @@ import { unseal } from '../../src/core/seal.ts';
 import { withMysql } from '../../src/engines/mysql/connection.ts';
 import { isSuperReadOnly } from '../../src/engines/mysql/read-only.ts';
 import { withPostgres } from '../../src/engines/postgres/connection.ts';
-import { readShardIdentity } from '../../src/engines/postgres/storage-servers.ts';
+import { readShardIdentity } from '../../src/engines/postgres/shards.ts';
 import { numberOf, textOf, type SqlSession } from '../../src/engines/sql.ts';
 import { readTextFile } from '../../src/manager/json-file.ts';
 import { onMetadata, type Inspected } from './nothing-left.ts';

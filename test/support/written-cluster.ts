@@ -44,14 +44,8 @@ export class WrittenCluster {
     const at = { host: comp?.hostaddr, port: comp?.port };
     const session = new Client({ ...at, user: 'abc', password, database: 'postgres' });
     const made = new WrittenCluster(installation, nickName, session);
-    await made.onNode(await made.source(), async (mysql) => {
-      await mysql.query('CREATE DATABASE app');
-      await mysql.query('CREATE TABLE app.audit (id INT PRIMARY KEY, note VARCHAR(8))');
-    });
     await session.connect();
-    await session.query(
-      "CREATE FOREIGN TABLE audit (id int, note text) SERVER shard_1 OPTIONS (dbname 'app', table_name 'audit')",
-    );
+    await session.query('CREATE TABLE audit (id int PRIMARY KEY, note text)');
     return made;
   }
 
@@ -122,7 +116,9 @@ export class WrittenCluster {
   }
 
   async expectAllThere(acknowledged: readonly number[]): Promise<void> {
-    const rows = await this.onNode(await this.source(), (mysql) => mysql.query('SELECT id FROM app.audit'));
+    const rows = await this.onNode(await this.source(), (mysql) =>
+      mysql.query('SELECT id FROM `postgres_$$_public`.audit'),
+    );
     const present = new Set(rows.map((row) => numberOf(row, 'id')));
     expect(acknowledged.filter((id) => !present.has(id))).toEqual([]);
   }
@@ -141,7 +137,7 @@ export class WrittenCluster {
 
 async function contents(mysql: SqlSession): Promise<{ readonly open: boolean; readonly rows: number }> {
   const [row] = await mysql.query(
-    'SELECT @@GLOBAL.super_read_only AS closed, COUNT(*) AS found FROM app.audit',
+    'SELECT @@GLOBAL.super_read_only AS closed, COUNT(*) AS found FROM `postgres_$$_public`.audit',
   );
   if (row === undefined) throw new Error('no answer');
   return { open: numberOf(row, 'closed') === 0, rows: numberOf(row, 'found') };

@@ -17,8 +17,10 @@ export interface ChannelState {
   /** Milliseconds since the source was last heard over this connection; null when it was not yet. */
   readonly heardMs: number | null;
   readonly applierRunning: boolean;
-  /** The last error of either thread, or null. */
+  /** The last error of either thread, or null; of the receiver also one that has passed. */
   readonly error: string | null;
+  /** What the applier has stopped with. */
+  readonly applierError: string | null;
 }
 
 /** The state of the channel, or null when the server has none. */
@@ -30,7 +32,9 @@ export async function readChannel(session: SqlSession): Promise<ChannelState | n
               r.LAST_QUEUED_TRANSACTION_END_QUEUE_TIMESTAMP, r.QUEUEING_TRANSACTION_START_QUEUE_TIMESTAMP), 0), NOW(6))
               DIV 1000 AS heard_ms,
             COALESCE((SELECT MAX(w.LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker w
-                       WHERE w.CHANNEL_NAME = c.CHANNEL_NAME), '') AS applier_error
+                       WHERE w.CHANNEL_NAME = c.CHANNEL_NAME), '') AS worker_error,
+            COALESCE((SELECT o.LAST_ERROR_MESSAGE FROM performance_schema.replication_applier_status_by_coordinator o
+                       WHERE o.CHANNEL_NAME = c.CHANNEL_NAME), '') AS coordinator_error
        FROM performance_schema.replication_connection_configuration c
        JOIN performance_schema.replication_connection_status r USING (CHANNEL_NAME)
        JOIN performance_schema.replication_applier_status a USING (CHANNEL_NAME)
@@ -38,13 +42,16 @@ export async function readChannel(session: SqlSession): Promise<ChannelState | n
     [replicationChannel],
   );
   if (row === undefined) return null;
-  const errors = [textOf(row, 'receiver_error'), textOf(row, 'applier_error')];
+  const applierErrors = [textOf(row, 'worker_error'), textOf(row, 'coordinator_error')];
+  const applierError = applierErrors.find((message) => message !== '') ?? null;
+  const receiverError = textOf(row, 'receiver_error');
   return {
     source: { hostaddr: textOf(row, 'hostaddr'), port: numberOf(row, 'port') },
     receiverRunning: textOf(row, 'receiver') === 'ON',
     heardMs: textOrNull(row, 'heard_ms') === null ? null : Math.max(0, numberOf(row, 'heard_ms')),
     applierRunning: textOf(row, 'applier') === 'ON',
-    error: errors.find((message) => message !== '') ?? null,
+    error: receiverError === '' ? applierError : receiverError,
+    applierError,
   };
 }
 

@@ -1,4 +1,5 @@
 import type { PostgresInstanceSpec } from '../../core/agent-protocol.ts';
+import { extensionName } from '../postgres-extension.ts';
 import type { PostgresLayout } from './layout.ts';
 
 export type PostgresSettings = Readonly<Record<string, string>>;
@@ -24,6 +25,7 @@ export function postgresSettings(spec: PostgresInstanceSpec, layout: PostgresLay
     data_directory: layout.data,
     hba_file: layout.hostAccess,
     ident_file: layout.identities,
+    shared_preload_libraries: extensionName,
     max_connections: connections,
     // One for every session: each may be inside a distributed transaction that is being prepared.
     max_prepared_transactions: connections,

@@ -9,6 +9,7 @@ import type { InstanceId } from '../../core/ids.ts';
 import type { EngineCommand, EngineInstance } from '../engine.ts';
 import { copyTree, makeOwnDirectory } from '../file-tree.ts';
 import type { EngineUser, PostgresInstallation } from '../installation.ts';
+import { requireExtension } from '../postgres-extension.ts';
 import { findByDirectory, sendSignal } from '../process-identity.ts';
 import { replaceFile } from '../replace-file.ts';
 import { cleanEnvironment } from '../run-program.ts';
@@ -68,7 +69,9 @@ export class PostgresInstance implements EngineInstance {
 
   async populate(signal: AbortSignal): Promise<void> {
     const { templates, user } = this.#input;
-    const template = await templates.directory(postgresTemplate(await this.#input.installation(), user));
+    const installation = await this.#input.installation();
+    const extensionBuild = await requireExtension(installation);
+    const template = await templates.directory(postgresTemplate({ installation, extensionBuild, user }));
     const { data, sockets } = this.#layout;
     if (!this.directories.includes(sockets)) await makeOwnDirectory(sockets, user);
     await copyTree({ from: template, to: data, user, signal });

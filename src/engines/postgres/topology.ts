@@ -1,5 +1,4 @@
 import type { SqlSession } from '../sql.ts';
-import { defineStorageServers, lockDefinitions, replaceGeneration } from './storage-servers.ts';
 
 /** One storage node of a shard, as compute nodes see it. */
 export interface TopologyNode {
@@ -46,18 +45,18 @@ export interface ComputeTopology {
 }
 
 /**
- * Makes the compute node know exactly this topology, in one transaction; running sessions follow at their next
- * statement. May be repeated. `applicationRole` may make tables on every shard.
+ * Makes the compute node know exactly this topology; running sessions follow at their next statement. May be repeated. For a
+ * session in database `postgres`, as a superuser.
  * @returns `newer` when the node has a greater generation already; nothing was changed then
  */
 export async function applyTopology(
   session: SqlSession,
   topology: ComputeTopology,
-  applicationRole: string,
 ): Promise<'applied' | 'newer'> {
-  return lockDefinitions(session, async () => {
-    if (!(await replaceGeneration(session, topology.generation))) return 'newer';
-    await defineStorageServers(session, topology, applicationRole);
-    return 'applied';
-  });
+  const [known] = await session.rows('SELECT generation FROM kluster.cluster() WHERE generation > $1', [
+    topology.generation,
+  ]);
+  if (known !== undefined) return 'newer';
+  await session.rows('SELECT kluster.set_topology($1::jsonb)', [JSON.stringify(topology)]);
+  return 'applied';
 }

@@ -6,7 +6,7 @@ import { violationsError } from '../../core/errors/kluster-error.ts';
 import { integer, text } from '../../core/parameters/fields.ts';
 import { requireCluster, requireShard } from '../shard-parameters.ts';
 
-export const clusterOrAll = text({
+const clusterOrAll = text({
   description: 'Id of the cluster, or `all`.',
   maxLength: 10,
   pattern: '^([Aa][Ll][Ll]|[1-9][0-9]{0,9})$',

@@ -4,7 +4,7 @@ import type { ComputeNodeId } from '../../core/ids.ts';
 import { colonAddress } from '../../core/model.ts';
 import { defineApplicationRole } from '../../engines/postgres/application-role.ts';
 import { withPostgres } from '../../engines/postgres/connection.ts';
-import { readShardIdentity } from '../../engines/postgres/storage-servers.ts';
+import { readShardIdentity } from '../../engines/postgres/shards.ts';
 import type { SqlSession } from '../../engines/sql.ts';
 import { pushTopology } from '../../ha/push-topology.ts';
 import type { Services } from '../../jobs/services.ts';

@@ -55,8 +55,8 @@ export async function catchUp(now: ShardNow, target: HostPort, signal: AbortSign
       const missing = wanted.subtract(GtidSet.parse(await executedGtids(session)));
       if (missing.isEmpty) return true;
       const channel = await readChannel(session);
-      if (channel !== null && channel.error !== null && !channel.applierRunning) {
-        throw new KlusterError('storage_install_failed', `replication stopped: ${channel.error}`);
+      if (channel !== null && channel.applierError !== null && !channel.applierRunning) {
+        throw new KlusterError('storage_install_failed', `replication stopped: ${channel.applierError}`);
       }
       return `${String(missing.size)} transactions are missing`;
     }),

@@ -1,12 +1,11 @@
 import { errorText, KlusterError } from '../../core/errors/kluster-error.ts';
 import { computeNodeId } from '../../core/ids.ts';
 import { withPostgres } from '../../engines/postgres/connection.ts';
-import { readIdentityAhead } from '../../engines/postgres/storage-servers.ts';
+import { readIdentityAhead } from '../../engines/postgres/shards.ts';
 import { EngineSqlError } from '../../engines/sql-error.ts';
 import type { SqlSession } from '../../engines/sql.ts';
 import type { Step } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
-import { readClusterAccounts } from './accounts.ts';
 import { freshShard, type Context, type ShardOrder } from './orders.ts';
 import type { NamedComp } from './tell-compute-nodes.ts';
 
@@ -52,9 +51,8 @@ async function reachShard(
   comp: NamedComp,
 ): Promise<void> {
   const { members } = await freshShard(context, order);
-  const [{ hostaddr, port }] = members;
-  const { compute } = await readClusterAccounts(context.services, order.clusterOf(context), context.signal);
-  const identity = await readIdentityAhead(session, { name: order.name, hostaddr, port, ...compute });
+  const [member] = members;
+  const identity = await readIdentityAhead(session, member);
   if (identity?.clusterName === order.clusterName && identity.shardName === order.name) return;
   throw new KlusterError(
     'storage_install_failed',

@@ -6,7 +6,7 @@ import { withMysql } from '../../engines/mysql/connection.ts';
 import { readSemiSync } from '../../engines/mysql/semi-sync.ts';
 import { withPostgres } from '../../engines/postgres/connection.ts';
 import { existingRoles } from '../../engines/postgres/application-role.ts';
-import { readShardIdentity, readStorageRoutes } from '../../engines/postgres/storage-servers.ts';
+import { readShardIdentity, readStorageRoutes } from '../../engines/postgres/shards.ts';
 import type { SqlSession } from '../../engines/sql.ts';
 import { observeNode } from '../../ha/observe-node.ts';
 import { identityText } from './compare-comps.ts';

@@ -100,7 +100,8 @@ export class ChaosCluster {
     for (const statement of schema) await this.onPrimary(statement);
     await withPostgres(this.comp, deadline(), (session) =>
       session.query(
-        `CREATE FOREIGN TABLE chaos_audit (seq bigint, id text) SERVER shard_1 OPTIONS (dbname 'chaos', table_name 'audit')`,
+        `CREATE FOREIGN TABLE chaos_audit (seq bigint, id text) SERVER kluster
+           OPTIONS (shard '1', remote_database 'chaos', remote_table 'audit')`,
       ),
     );
   }

@@ -10,7 +10,7 @@ const program = join(packageRoot(), 'dist', 'bench', 'main.js');
 /** The last line of a benchmark's output is its figures as JSON. */
 async function figures(name: string): Promise<unknown> {
   const args = [program, name, '--quick', '--rounds', '1'];
-  const { stdout } = await run(process.execPath, args, { timeout: 80_000 });
+  const { stdout } = await run(process.execPath, args, { timeout: 230_000 });
   return JSON.parse(stdout.trim().split('\n').at(-1) ?? '');
 }
 
@@ -47,6 +47,22 @@ describe('npm run bench', () => {
       figures: { manager: used, agent: used, 'metadata server': used },
     });
   });
+
+  it(
+    'compute: compares a compute node with MySQL, mysql_fdw and PostgreSQL',
+    { timeout: 240_000 },
+    async () => {
+      expect(await figures('compute')).toMatchObject({
+        bench: 'compute',
+        ratios: {
+          singleReads: { mysql: positive, mysql_fdw: positive, postgres: positive },
+          bulkInserts: { mysql: positive, mysql_fdw: positive, postgres: positive },
+          'pgbench TPC-B-like': { postgres: positive },
+        },
+        twoPhase: positive,
+      });
+    },
+  );
 
   it('refuses what it does not know', async () => {
     await expect(run(process.execPath, [program, 'nonsense'])).rejects.toMatchObject({ code: 2 });

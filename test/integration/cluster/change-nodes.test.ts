@@ -56,7 +56,11 @@ async function replicas(): Promise<readonly StorageNodeJson[]> {
 
 function on<T>(at: StorageNodeJson, run: (session: SqlSession) => Promise<T>): Promise<T> {
   const { hostaddr, port } = at;
-  return withMysql({ hostaddr, port, ...management, connectTimeoutMs: 15_000 }, AbortSignal.timeout(20_000), run);
+  return withMysql(
+    { hostaddr, port, ...management, connectTimeoutMs: 15_000 },
+    AbortSignal.timeout(20_000),
+    run,
+  );
 }
 
 const rows = (at: StorageNodeJson, statement: string): Promise<readonly SqlRow[]> =>

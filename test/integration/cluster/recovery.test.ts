@@ -1,7 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { shutDownInstances } from '../../../src/agent/shut-down.ts';
 import type { HostPort, StorageNode } from '../../../src/core/model.ts';
-import { readStorageRoute } from '../../../src/engines/postgres/storage-servers.ts';
+import { readShardIdentity, readStorageRoute } from '../../../src/engines/postgres/shards.ts';
 import { textOf } from '../../../src/engines/sql.ts';
 import {
   CatalogProbe,
@@ -118,12 +118,12 @@ async function expectComputeServes(cluster: ProbedCluster): Promise<void> {
   const answer = await probe.onCompute(
     comp,
     async (session) => ({
-      rows: await session.query('SELECT cluster_name FROM kluster.probe_shard_1'),
+      identity: await readShardIdentity(session, 'shard_1'),
       route: await readStorageRoute(session, 'shard_1'),
     }),
     'compute_superuser',
   );
-  expect(answer.rows).toEqual([{ cluster_name: cluster.name }]);
+  expect(answer.identity).toMatchObject({ clusterName: cluster.name });
   const { hostaddr, port } = cluster.shards[0]?.primary ?? expect.fail('no shard');
   expect(answer.route).toEqual({ hostaddr, port });
 }

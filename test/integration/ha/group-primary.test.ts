@@ -53,8 +53,8 @@ describe('a group that elects another primary', () => {
     await session.connect();
     try {
       await session.query(
-        `CREATE FOREIGN TABLE info (cluster_name text, shard_name text) SERVER shard_1
-           OPTIONS (dbname 'kunlun_sysdb', table_name 'cluster_info')`,
+        `CREATE FOREIGN TABLE info (cluster_name text, shard_name text) SERVER kluster
+           OPTIONS (shard '1', remote_database 'kunlun_sysdb', remote_table 'cluster_info')`,
       );
       expect((await session.query('SELECT * FROM info')).rows).toHaveLength(1);
 

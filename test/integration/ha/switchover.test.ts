@@ -64,16 +64,18 @@ async function obstructiveClients(
   const account = { user: 'direct', password: 'Direct-1-test' };
   await rbr.onNode(old, async (mysql) => {
     await mysql.query(`CREATE USER 'direct'@'%' IDENTIFIED BY '${account.password}'`);
-    await mysql.query("GRANT ALL ON app.* TO 'direct'@'%'");
+    await mysql.query("GRANT ALL ON `postgres_$$_public`.* TO 'direct'@'%'");
   });
   const signal = AbortSignal.timeout(60_000);
   const { hostaddr, port } = old;
   const client = (run: (mysql: SqlSession) => Promise<unknown>) =>
     withMysql({ hostaddr, port, ...account, statementTimeoutMs: 60_000 }, signal, run);
-  const slow = client((mysql) => mysql.query("UPDATE app.audit SET note = 'y' WHERE SLEEP(60) = 0"));
+  const slow = client((mysql) =>
+    mysql.query("UPDATE `postgres_$$_public`.audit SET note = 'y' WHERE SLEEP(60) = 0"),
+  );
   const idle = client(async (mysql) => {
     await mysql.query('START TRANSACTION');
-    await mysql.query("INSERT INTO app.audit VALUES (700000, 'never')");
+    await mysql.query("INSERT INTO `postgres_$$_public`.audit VALUES (700000, 'never')");
     await sleep(5000, undefined, { signal });
     await mysql.query('COMMIT');
   });
@@ -116,7 +118,7 @@ describe('manual_switch', () => {
     expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await rbr.expectWhole();
     const [row] = await rbr.onNode(await rbr.source(), (mysql) =>
-      mysql.query("SELECT COUNT(*) AS found FROM app.audit WHERE id = 700000 OR note = 'y'"),
+      mysql.query("SELECT COUNT(*) AS found FROM `postgres_$$_public`.audit WHERE id = 700000 OR note = 'y'"),
     );
     expect(row).toMatchObject({ found: 0 });
   });

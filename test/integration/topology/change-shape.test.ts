@@ -99,13 +99,9 @@ describe('add_shards', () => {
       shard_ids: [{ shard_2: String(added.id) }],
       shard_hosts: [{ shard_2: `${otherHost}_${String(added.primary.port)};` }],
     });
-    await probe.onStorage(added.primary, async (session) => {
-      await session.query('CREATE DATABASE shop');
-      await session.query('CREATE TABLE shop.orders (id INT PRIMARY KEY, item VARCHAR(20))');
-    });
     const rows = await probe.onCompute(await compAt(0), async (session) => {
       await session.query(
-        "CREATE FOREIGN TABLE orders (id int, item text) SERVER shard_2 OPTIONS (dbname 'shop', table_name 'orders')",
+        `CREATE TABLE orders (id int PRIMARY KEY, item text) WITH (shard = ${String(added.id)})`,
       );
       await session.query("INSERT INTO orders VALUES (1, 'pear')");
       return session.query('SELECT * FROM orders');
@@ -174,8 +170,10 @@ describe('delete_shard', () => {
     const { id: shard, primary } = await shardNamed('shard_2');
     const job = await installation.run('delete_shard', { cluster_id: id, shard_id: shard });
     expect([job.status, code(job)]).toEqual(['failed', 70_504]);
-    expect(job.error?.message).toContain('shop.orders');
-    await probe.onStorage(primary, (session) => session.query("INSERT INTO shop.orders VALUES (2, 'plum')"));
+    expect(job.error?.message).toContain('orders');
+    await probe.onStorage(primary, (session) =>
+      session.query("INSERT INTO `postgres_$$_public`.orders VALUES (2, 'plum')"),
+    );
   });
 
   it('opens the shard again when a table appeared at the last moment', async () => {
@@ -193,7 +191,7 @@ describe('delete_shard', () => {
 
   it('removes an empty shard from the catalog, every compute node and its machine', async () => {
     const { id: shard, primary } = await shardNamed('shard_2');
-    await probe.onStorage(primary, (session) => session.query('DROP DATABASE shop'));
+    await probe.onStorage(primary, (session) => session.query('DROP DATABASE `postgres_$$_public`'));
     const job = await installation.done('delete_shards', { cluster_id: String(id), shard_id: String(shard) });
     expect(job).toMatchObject({ notes: [] });
     expect(job.attachment).toMatchObject({

@@ -142,10 +142,24 @@ describe('rbr', () => {
       2,
     ],
     [
+      'both stopped, and the receiver had failed to connect once: starting it is all it needs',
+      [
+        primary,
+        {
+          ...replica,
+          channel: { ...following, receiverRunning: false, applierRunning: false, error: 'refused' },
+        },
+        replica,
+      ],
+      'replica_stopped',
+      'start_replica',
+      2,
+    ],
+    [
       'the applier stopped with an error: starting it again would hide it',
       [
         primary,
-        { ...replica, channel: { ...following, applierRunning: false, error: 'Duplicate entry' } },
+        { ...replica, channel: { ...following, applierRunning: false, applierError: 'Duplicate entry' } },
         replica,
       ],
       'replica_broken',
@@ -167,11 +181,27 @@ describe('rbr', () => {
     expect(diagnosis).toMatchObject({ state: 'primary_unreachable', action: null });
   });
 
-  it('a former primary with transactions of its own does not follow', () => {
+  it('a former primary with transactions of its own does not follow: it is rebuilt', () => {
     const errant = { ...plain, gtids: `${uuid}:1-11` };
     const diagnosis = diagnose({ ...shard, nodes: [seen(1, primary), seen(2, errant), seen(3, replica)] });
-    expect(diagnosis).toMatchObject({ state: 'replica_errant', action: null });
+    expect(diagnosis).toMatchObject({ state: 'replica_errant', action: { kind: 'rebuild', node: node(2) } });
     expect(diagnosis.reason).toContain(`${uuid}:11`);
+  });
+
+  it('a replica that stays broken is rebuilt, after what can be mended at once', () => {
+    const broken = {
+      ...replica,
+      channel: { ...following, applierRunning: false, applierError: 'Duplicate entry' },
+    };
+    const forAMinute = { ...seen(2, broken), brokenMs: 61_000 };
+    const whole = diagnose({ ...shard, nodes: [seen(1, primary), forAMinute, seen(3, replica)] });
+    expect(whole).toMatchObject({ state: 'replica_broken', action: { kind: 'rebuild', node: node(2) } });
+    const stopped = { ...replica, channel: { ...following, receiverRunning: false } };
+    const both = diagnose({ ...shard, nodes: [seen(1, primary), forAMinute, seen(3, stopped)] });
+    expect(both).toMatchObject({
+      state: 'replica_stopped',
+      action: { kind: 'start_replica', node: node(3) },
+    });
   });
 
   it('a compute node that goes elsewhere is re-routed', () => {

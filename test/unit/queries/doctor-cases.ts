@@ -264,7 +264,14 @@ export const cases: readonly (readonly [string, Facts, string, string])[] = [
     'a replica that follows another server',
     withNode(1, {
       answer: {
-        channel: { source: elsewhere, receiverRunning: true, applierRunning: true, error: null, heardMs: 0 },
+        channel: {
+          source: elsewhere,
+          receiverRunning: true,
+          applierRunning: true,
+          error: null,
+          applierError: null,
+          heardMs: 0,
+        },
       },
     }),
     'replica_not_following',
@@ -279,6 +286,7 @@ export const cases: readonly (readonly [string, Facts, string, string])[] = [
           receiverRunning: true,
           applierRunning: false,
           error: 'duplicate',
+          applierError: 'duplicate',
           heardMs: 0,
         },
       },

@@ -71,7 +71,14 @@ const answer = (source: boolean): NodeAnswer => ({
   superReadOnly: !source,
   channel: source
     ? null
-    : { source: primary, receiverRunning: true, applierRunning: true, error: null, heardMs: 0 },
+    : {
+        source: primary,
+        receiverRunning: true,
+        applierRunning: true,
+        error: null,
+        applierError: null,
+        heardMs: 0,
+      },
   acknowledgements: source ? 1 : 0,
   acknowledges: true,
   acknowledgers: source ? 2 : 0,

@@ -1,7 +1,8 @@
+import { metadataPurpose } from '../../../catalog/compute-access.ts';
 import { clusterScope } from '../../../catalog/credentials.ts';
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
-import { newClusterAccounts } from '../../topology/accounts.ts';
+import { newClusterAccounts, newMetadataAccount } from '../../topology/accounts.ts';
 import type { ClusterOrder } from '../context.ts';
 
 /** The row of the cluster, its log tables, and the passwords of everything that will be made for it. */
@@ -23,7 +24,14 @@ export function register(order: ClusterOrder): Step<Services> {
         signal,
       );
       const application = { user: order.computerUser, password: order.paras.computer_password };
-      await catalog.credentials.putMissing(clusterScope(id), { ...newClusterAccounts(application) }, signal);
+      const scope = clusterScope(id);
+      await catalog.credentials.putMissing(
+        scope,
+        { ...newClusterAccounts(application), [metadataPurpose]: newMetadataAccount(id) },
+        signal,
+      );
+      const metadata = (await catalog.credentials.read(scope, signal)).get(metadataPurpose);
+      if (metadata !== undefined) await catalog.computeAccess.allow(clusterName, metadata, signal);
       return { clusterId: id };
     },
     async undo({ services, signal }) {

@@ -1,0 +1,159 @@
+\echo Use "CREATE EXTENSION kluster" to load this file. \quit
+
+REVOKE ALL ON SCHEMA kluster FROM PUBLIC;
+GRANT USAGE ON SCHEMA kluster TO PUBLIC;
+
+-- topology
+
+-- One row, in database postgres only; holds passwords, so nobody but the owner may read it.
+CREATE TABLE kluster.topology (
+	only_row boolean PRIMARY KEY DEFAULT true CHECK (only_row),
+	generation bigint NOT NULL,
+	document jsonb NOT NULL
+);
+REVOKE ALL ON kluster.topology FROM PUBLIC;
+
+CREATE FUNCTION kluster.set_topology(topology jsonb) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'kluster_set_topology' LANGUAGE C STRICT;
+REVOKE ALL ON FUNCTION kluster.set_topology(jsonb) FROM PUBLIC;
+COMMENT ON FUNCTION kluster.set_topology(jsonb) IS
+	'Stores and publishes where the shards are; true when that was news. For the manager.';
+
+CREATE FUNCTION kluster.cluster(
+		OUT generation bigint, OUT cluster_id bigint, OUT cluster_name text, OUT comp_id bigint, OUT comp_name text)
+	RETURNS SETOF record AS 'MODULE_PATHNAME', 'kluster_show_cluster' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION kluster.cluster() IS 'The cluster and this compute node, as the manager last said; no row before that.';
+
+CREATE FUNCTION kluster.shards(OUT id bigint, OUT name text)
+	RETURNS SETOF record AS 'MODULE_PATHNAME', 'kluster_show_shards' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION kluster.shards() IS 'The shards of the cluster.';
+
+CREATE FUNCTION kluster.shard_nodes(
+		OUT shard_id bigint, OUT id bigint, OUT host text, OUT port integer, OUT is_primary boolean)
+	RETURNS SETOF record AS 'MODULE_PATHNAME', 'kluster_show_nodes' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION kluster.shard_nodes() IS 'The storage nodes of the cluster.';
+
+CREATE FUNCTION kluster.compute_nodes(OUT id bigint, OUT name text, OUT host text, OUT port integer)
+	RETURNS SETOF record AS 'MODULE_PATHNAME', 'kluster_show_comps' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION kluster.compute_nodes() IS 'The compute nodes of the cluster.';
+
+-- storage access
+
+CREATE FUNCTION kluster.kluster_fdw_handler() RETURNS fdw_handler
+	AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FUNCTION kluster.kluster_fdw_validator(text[], oid) RETURNS void
+	AS 'MODULE_PATHNAME' LANGUAGE C STRICT;
+CREATE FOREIGN DATA WRAPPER kluster_fdw
+	HANDLER kluster.kluster_fdw_handler VALIDATOR kluster.kluster_fdw_validator;
+CREATE SERVER kluster FOREIGN DATA WRAPPER kluster_fdw;
+GRANT USAGE ON FOREIGN SERVER kluster TO PUBLIC;
+
+-- transactions
+
+CREATE FUNCTION kluster.execute_on_shard(shard bigint, statement text) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'kluster_direct_execute' LANGUAGE C STRICT;
+REVOKE ALL ON FUNCTION kluster.execute_on_shard(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION kluster.execute_on_shard(bigint, text) IS
+	'Executes a MySQL statement on a shard, in this transaction; the number of rows. For superusers.';
+
+CREATE FUNCTION kluster.define_on_shard(shard bigint, statement text) RETURNS void
+	AS 'MODULE_PATHNAME', 'kluster_direct_define' LANGUAGE C STRICT;
+REVOKE ALL ON FUNCTION kluster.define_on_shard(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION kluster.define_on_shard(bigint, text) IS
+	'Executes a MySQL statement that defines something on a shard, at once and for good. For superusers.';
+
+CREATE FUNCTION kluster.query_on_shard(shard bigint, statement text) RETURNS SETOF text[]
+	AS 'MODULE_PATHNAME', 'kluster_direct_query' LANGUAGE C STRICT;
+REVOKE ALL ON FUNCTION kluster.query_on_shard(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION kluster.query_on_shard(bigint, text) IS
+	'The rows of a MySQL SELECT on a shard, in this transaction. For superusers.';
+
+CREATE FUNCTION kluster.query_server(host text, port integer, statement text) RETURNS SETOF text[]
+	AS 'MODULE_PATHNAME', 'kluster_direct_query_server' LANGUAGE C STRICT;
+REVOKE ALL ON FUNCTION kluster.query_server(text, integer, text) FROM PUBLIC;
+COMMENT ON FUNCTION kluster.query_server(text, integer, text) IS
+	'The rows of a MySQL SELECT on a server that need not be a shard yet. For superusers.';
+
+-- ddl
+
+-- Which entries of the log of definitions this database ('database'), and this compute node ('node', in database postgres), has.
+CREATE TABLE kluster.ddl_progress (
+	scope text PRIMARY KEY,
+	op_id bigint NOT NULL
+);
+REVOKE ALL ON kluster.ddl_progress FROM PUBLIC;
+
+-- Which sequence of this database is which of the cluster.
+CREATE TABLE kluster.sequences (
+	relid oid PRIMARY KEY,
+	id text NOT NULL
+);
+REVOKE ALL ON kluster.sequences FROM PUBLIC;
+
+CREATE FUNCTION kluster.nextval(sequence regclass) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'kluster_nextval' LANGUAGE C STRICT VOLATILE;
+CREATE FUNCTION kluster.nextval_identity(sequence regclass) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'kluster_nextval_identity' LANGUAGE C STRICT VOLATILE;
+CREATE FUNCTION kluster.setval(sequence regclass, value bigint) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'kluster_setval' LANGUAGE C STRICT VOLATILE;
+CREATE FUNCTION kluster.setval(sequence regclass, value bigint, called boolean) RETURNS bigint
+	AS 'MODULE_PATHNAME', 'kluster_setval_called' LANGUAGE C STRICT VOLATILE;
+CREATE FUNCTION kluster.nextval_support(internal) RETURNS internal
+	AS 'MODULE_PATHNAME', 'kluster_nextval_support' LANGUAGE C STRICT;
+ALTER FUNCTION pg_catalog.nextval(regclass) SUPPORT kluster.nextval_support;
+ALTER FUNCTION pg_catalog.setval(regclass, bigint) SUPPORT kluster.nextval_support;
+ALTER FUNCTION pg_catalog.setval(regclass, bigint, boolean) SUPPORT kluster.nextval_support;
+
+-- Views under the names that existing tools look for. They find them without a schema whatever search_path is: in pg_catalog.
+SET LOCAL allow_system_table_mods = on;
+
+CREATE VIEW pg_catalog.pg_shard AS
+	SELECT s.name::name AS name, s.id::oid AS id,
+			(SELECT count(*) FROM kluster.shard_nodes() n WHERE n.shard_id = s.id)::smallint AS num_nodes,
+			(SELECT min(n.id) FROM kluster.shard_nodes() n WHERE n.shard_id = s.id AND n.is_primary)::oid AS master_node_id,
+			0::integer AS space_volumn,
+			(SELECT count(*) FROM pg_catalog.pg_foreign_table t JOIN pg_catalog.pg_foreign_server f ON f.oid = t.ftserver
+				WHERE f.srvname = 'kluster'
+				AND t.ftoptions && ARRAY['shard=' || s.id, 'shard=all'])::integer AS num_tablets,
+			(SELECT c.cluster_id FROM kluster.cluster() c)::integer AS db_cluster_id,
+			NULL::timestamptz AS when_created
+		FROM kluster.shards() s;
+COMMENT ON VIEW pg_catalog.pg_shard IS 'The shards of the cluster; num_tablets: sharded tables of this database.';
+
+CREATE VIEW pg_catalog.pg_shard_node AS
+	SELECT n.id::oid AS id, n.port, n.shard_id::oid AS shard_id, 0::oid AS svr_node_id, 0::smallint AS ro_weight, 0::smallint AS ping,
+			0::smallint AS latency, NULL::name AS user_name, n.host AS hostaddr, NULL::text AS passwd,
+			NULL::timestamptz AS when_created
+		FROM kluster.shard_nodes() n;
+COMMENT ON VIEW pg_catalog.pg_shard_node IS 'The storage nodes of the cluster; accounts are not shown.';
+
+CREATE VIEW pg_catalog.pg_cluster_meta AS
+	SELECT c.comp_id::oid AS comp_node_id, c.cluster_id::oid AS cluster_id, 0::oid AS cluster_master_id, c.cluster_name::name AS cluster_name,
+			c.comp_name::name AS comp_node_name
+		FROM kluster.cluster() c;
+COMMENT ON VIEW pg_catalog.pg_cluster_meta IS 'The cluster and this compute node.';
+
+CREATE FUNCTION kluster.metadata_node(OUT host text, OUT port integer) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'kluster_show_metadata' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION kluster.metadata_node() IS 'Where the primary of the metadata cluster is; no row when that is not known.';
+
+CREATE VIEW pg_catalog.pg_cluster_meta_nodes AS
+	SELECT 1::oid AS server_id, c.cluster_id::oid AS cluster_id, true AS is_master, m.port, NULL::name AS user_name, m.host AS hostaddr,
+			NULL::text AS passwd
+		FROM kluster.metadata_node() m, kluster.cluster() c;
+COMMENT ON VIEW pg_catalog.pg_cluster_meta_nodes IS 'The metadata server that this compute node uses; accounts are not shown.';
+
+CREATE FUNCTION kluster.ddl_position(OUT applied bigint, OUT newest bigint, OUT following boolean) RETURNS record
+	AS 'MODULE_PATHNAME', 'kluster_show_ddl_position' LANGUAGE C STRICT VOLATILE;
+COMMENT ON FUNCTION kluster.ddl_position() IS
+	'How far this compute node has followed the log of definitions: the last entry that it applied, and the last that it saw.';
+
+CREATE VIEW pg_catalog.pg_ddl_log_progress AS
+	SELECT d.oid AS dbid, p.newest AS ddl_op_id, p.applied AS max_op_id_done_local
+		FROM pg_catalog.pg_database d, kluster.ddl_position() p
+		WHERE d.datname = current_database();
+COMMENT ON VIEW pg_catalog.pg_ddl_log_progress IS 'How far this compute node has followed the log of definitions.';
+
+GRANT SELECT ON pg_catalog.pg_shard, pg_catalog.pg_shard_node, pg_catalog.pg_cluster_meta, pg_catalog.pg_cluster_meta_nodes,
+	pg_catalog.pg_ddl_log_progress TO PUBLIC;
+RESET allow_system_table_mods;

@@ -1,0 +1,90 @@
+/*
+ * ddl_undo.c: ends what an intent speaks of: takes it back, or does the rest.
+ */
+#include "postgres.h"
+
+#include "lib/stringinfo.h"
+#include "utils/memutils.h"
+
+#include "connection.h"
+#include "ddl_settings.h"
+#include "ddl_undo.h"
+#include "quote.h"
+
+/* MySQL: what was to be dropped is not there. */
+#define COLUMN_IS_GONE 1091
+#define TABLE_IS_GONE 1146
+#define DATABASE_IS_GONE 1008
+
+/* Was the statement executed that was to leave the mark? */
+static bool
+is_marked(const KlusterIntent *intent)
+{
+	StringInfoData sql;
+	KlusterResult *result;
+	char	  **values;
+	unsigned long *lengths;
+	bool		marked;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ");
+	kluster_append_literal(&sql, intent->guard_database, strlen(intent->guard_database));
+	appendStringInfoString(&sql, " AND TABLE_NAME = ");
+	kluster_append_literal(&sql, intent->guard_table, strlen(intent->guard_table));
+	appendStringInfoString(&sql, " AND TABLE_COMMENT = ");
+	kluster_append_literal(&sql, intent->mark, strlen(intent->mark));
+	result = kluster_query(kluster_ddl_connection(intent->shard), sql.data);
+	marked = kluster_fetch(result, &values, &lengths);
+	kluster_close(result);
+	return marked;
+}
+
+static void
+execute_bounded(uint32 shard, const char *sql)
+{
+	kluster_execute(kluster_ddl_connection(shard),
+					psprintf("SET SESSION lock_wait_timeout = %d; %s", kluster_ddl_lock_timeout, sql), NULL);
+}
+
+/* Runs `sql`, with a warning instead of an error. `gone`: it is no failure that there is nothing to drop. */
+static bool
+attempt(const KlusterIntent *intent, const char *sql, bool guarded)
+{
+	MemoryContext caller = CurrentMemoryContext;
+	volatile bool done = true;
+
+	PG_TRY();
+	{
+		if (!guarded || is_marked(intent))
+			execute_bounded(intent->shard, sql);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+		unsigned int code = 0;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		FlushErrorState();
+		if (error->detail != NULL)
+			(void) sscanf(error->detail, "MySQL error %u", &code);
+		done = code == COLUMN_IS_GONE || code == TABLE_IS_GONE || code == DATABASE_IS_GONE;
+		if (!done)
+			ereport(WARNING,
+					(errmsg("%s; this is tried again with the next definition: %s", error->message, sql)));
+	}
+	PG_END_TRY();
+	return done;
+}
+
+bool
+kluster_take_back(const KlusterIntent *intent)
+{
+	return intent->undo == NULL || attempt(intent, intent->undo, true);
+}
+
+bool
+kluster_finish(const KlusterIntent *intent)
+{
+	return intent->at_commit == NULL || attempt(intent, intent->at_commit, false);
+}

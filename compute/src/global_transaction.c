@@ -1,0 +1,77 @@
+/*
+ * global_transaction.c: names for transactions.
+ *
+ * A name is made of the second in which it was made and a counter that all
+ * backends share and that starts anywhere: after a restart within the same second
+ * it does not repeat what it gave out before, as good as never; and should
+ * it, XA START of the second one fails, or the unique key of the commit log refuses it.
+ */
+#include "postgres.h"
+
+#include <time.h>
+
+#include "miscadmin.h"
+#include "port/atomics.h"
+#include "storage/ipc.h"
+#include "storage/lwlock.h"
+#include "storage/shmem.h"
+
+#include "global_transaction.h"
+#include "topology.h"
+
+static pg_atomic_uint32 *counter = NULL;
+
+static shmem_request_hook_type previous_request_hook = NULL;
+static shmem_startup_hook_type previous_startup_hook = NULL;
+
+static void
+request_shared_memory(void)
+{
+	if (previous_request_hook)
+		previous_request_hook();
+	RequestAddinShmemSpace(MAXALIGN(sizeof(*counter)));
+}
+
+static void
+start_shared_memory(void)
+{
+	bool		found;
+	uint32		start;
+
+	if (previous_startup_hook)
+		previous_startup_hook();
+	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
+	counter = ShmemInitStruct("kluster transactions", sizeof(*counter), &found);
+	if (!found)
+	{
+		if (!pg_strong_random(&start, sizeof(start)))
+			start = (uint32) time(NULL);
+		pg_atomic_init_u32(counter, start);
+	}
+	LWLockRelease(AddinShmemInitLock);
+}
+
+void
+kluster_global_transaction_init(void)
+{
+	previous_request_hook = shmem_request_hook;
+	shmem_request_hook = request_shared_memory;
+	previous_startup_hook = shmem_startup_hook;
+	shmem_startup_hook = start_shared_memory;
+}
+
+void
+kluster_name_transaction(KlusterGlobalTransaction *transaction)
+{
+	transaction->comp_id = kluster_topology()->comp_id;
+	transaction->seconds = (uint32) time(NULL);
+	transaction->local = pg_atomic_fetch_add_u32(counter, 1);
+	snprintf(transaction->name, sizeof(transaction->name), "%u-%u-%u", transaction->comp_id, transaction->seconds,
+			 transaction->local);
+}
+
+uint64
+kluster_transaction_number(const KlusterGlobalTransaction *transaction)
+{
+	return ((uint64) transaction->seconds << 32) | transaction->local;
+}

@@ -1,0 +1,175 @@
+/*
+ * insert.c: INSERT in batches, and COPY.
+ */
+#include "postgres.h"
+
+#include "catalog/index.h"
+#include "catalog/partition.h"
+#include "executor/executor.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "deparse.h"
+#include "modify.h"
+#include "modify_state.h"
+#include "quote.h"
+#include "settings.h"
+
+/* A statement that grew beyond this is sent. */
+#define STATEMENT_BYTES (1024 * 1024)
+
+/* The keys that the statement names by ON CONFLICT (...); a partition has its own for each of its parent's. */
+static KlusterConflicts *
+conflicts_of(ModifyTable *plan, ResultRelInfo *target)
+{
+	KlusterConflicts *conflicts;
+	ListCell   *cell;
+
+	if (plan == NULL || plan->onConflictAction != ONCONFLICT_NOTHING)
+		return NULL;
+	conflicts = palloc0(sizeof(KlusterConflicts));
+	foreach(cell, plan->arbiterIndexes)
+	{
+		Oid			index = lfirst_oid(cell);
+
+		if (IndexGetRelation(index, false) != RelationGetRelid(target->ri_RelationDesc))
+			index = index_get_partition(target->ri_RelationDesc, index);
+		if (index == RelationGetPrimaryKeyIndex(target->ri_RelationDesc))
+			conflicts->keys = lappend(conflicts->keys, pstrdup("PRIMARY"));
+		else if (OidIsValid(index))
+			conflicts->keys = lappend(conflicts->keys, get_rel_name(index));
+	}
+	return conflicts;
+}
+
+static void
+start_insert_text(KlusterModify *modify)
+{
+	initStringInfo(&modify->insert);
+	appendStringInfoString(&modify->insert, modify->conflicts != NULL ? "INSERT IGNORE INTO " : "INSERT INTO ");
+	kluster_append_table(&modify->insert, modify->table);
+	appendStringInfoString(&modify->insert, modify->count == 0 ? " ()" : " (");
+	for (int i = 0; i < modify->count; i++)
+	{
+		if (i > 0)
+			appendStringInfoChar(&modify->insert, ',');
+		kluster_append_identifier(&modify->insert, modify->names[i]);
+	}
+	appendStringInfoString(&modify->insert, modify->count == 0 ? " VALUES " : ") VALUES ");
+}
+
+void
+kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target)
+{
+	modify->conflicts = conflicts_of(plan, target);
+	start_insert_text(modify);
+}
+
+/* For rows that arrive through a partitioned table, or by COPY. */
+void
+kluster_begin_insert(ModifyTableState *state, ResultRelInfo *target)
+{
+	ModifyTable *plan = (ModifyTable *) state->ps.plan;
+	MemoryContext caller = MemoryContextSwitchTo(state->ps.state->es_query_cxt);
+	ResultRelInfo *root = target->ri_RootResultRelInfo;
+	KlusterModify	   *modify;
+
+	modify = kluster_new_modify(state->ps.state, target, kluster_all_columns(target->ri_RelationDesc));
+	/* Triggers may look at the table, so it must contain what was inserted before. */
+	modify->collects = plan == NULL && target->ri_TrigDesc == NULL && (root == NULL || root->ri_TrigDesc == NULL);
+	kluster_prepare_insert(modify, plan, target);
+	target->ri_FdwState = modify;
+	MemoryContextSwitchTo(caller);
+}
+
+int
+kluster_batch_rows(ResultRelInfo *target)
+{
+	TriggerDesc *triggers = target->ri_TrigDesc;
+
+	if (target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
+		(triggers != NULL && (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
+		return 1;
+	return kluster_batch_size;
+}
+
+static void
+append_row(KlusterModify *modify, TupleTableSlot *slot)
+{
+	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
+	StringInfo	out = &modify->statement;
+
+	slot_getallattrs(slot);
+	if (modify->rows == 0)
+		appendBinaryStringInfo(out, modify->insert.data, modify->insert.len);
+	else
+		appendStringInfoChar(out, ',');
+	appendStringInfoChar(out, '(');
+	for (int i = 0; i < modify->count; i++)
+	{
+		int			column = modify->attributes[i] - 1;
+
+		if (i > 0)
+			appendStringInfoChar(out, ',');
+		if (slot->tts_isnull[column])
+			appendStringInfoString(out, "NULL");
+		else
+			kluster_append_value(out, modify->codecs[i], slot->tts_values[column]);
+	}
+	appendStringInfoChar(out, ')');
+	modify->rows++;
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(modify->scratch);
+}
+
+uint64
+kluster_send_rows(KlusterModify *modify)
+{
+	uint64		stored = 0;
+
+	if (modify->rows > 0)
+		kluster_before_change(modify);
+	if (modify->rows > 0)
+		stored = kluster_change(modify->table->shard, modify->statement.data, modify->conflicts);
+	resetStringInfo(&modify->statement);
+	modify->rows = 0;
+	return stored;
+}
+
+static bool
+is_full(KlusterModify *modify)
+{
+	return modify->rows >= kluster_batch_size || modify->statement.len >= STATEMENT_BYTES;
+}
+
+TupleTableSlot *
+kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	KlusterModify	   *modify = target->ri_FdwState;
+
+	kluster_check_row(modify, target, slot, estate);
+	append_row(modify, slot);
+	if (modify->collects && !is_full(modify))
+		return slot;
+	return kluster_send_rows(modify) > 0 ? slot : NULL;
+}
+
+TupleTableSlot **
+kluster_insert_batch(EState *estate, ResultRelInfo *target, TupleTableSlot **slots, TupleTableSlot **plan_slots,
+					 int *count)
+{
+	KlusterModify	   *modify = target->ri_FdwState;
+	uint64		stored = 0;
+
+	for (int i = 0; i < *count; i++)
+	{
+		kluster_check_row(modify, target, slots[i], estate);
+		append_row(modify, slots[i]);
+		if (is_full(modify))
+			stored += kluster_send_rows(modify);
+	}
+	stored += kluster_send_rows(modify);
+	*count = (int) stored;
+	return stored > 0 ? slots : NULL;
+}

@@ -1,0 +1,317 @@
+/*
+ * modify.c: UPDATE and DELETE row by row, and what they share with INSERT.
+ */
+#include "postgres.h"
+
+#include "access/table.h"
+#include "catalog/index.h"
+#include "catalog/partition.h"
+#include "common/hashfn.h"
+#include "executor/executor.h"
+#include "nodes/makefuncs.h"
+#include "optimizer/inherit.h"
+#include "optimizer/optimizer.h"
+#include "optimizer/pathnode.h"
+#include "optimizer/plancat.h"
+#include "parser/parsetree.h"
+#include "utils/hsearch.h"
+#include "utils/lsyscache.h"
+#include "utils/memutils.h"
+#include "utils/rel.h"
+
+#include "deparse.h"
+#include "modify.h"
+#include "modify_state.h"
+#include "quote.h"
+#include "row_identity.h"
+#include "scan.h"
+#include "settings.h"
+#include "targets.h"
+
+/* Identifies a row that was updated already. */
+typedef struct RowDigest
+{
+	uint64		high;
+	uint64		low;
+} RowDigest;
+
+List *
+kluster_all_columns(Relation relation)
+{
+	List	   *columns = NIL;
+
+	for (int i = 0; i < RelationGetDescr(relation)->natts; i++)
+		if (!TupleDescAttr(RelationGetDescr(relation), i)->attisdropped)
+			columns = lappend_int(columns, i + 1);
+	return columns;
+}
+
+static List *
+updated_columns(PlannerInfo *root, RelOptInfo *rel, Relation relation)
+{
+	Bitmapset  *updated;
+	List	   *columns = NIL;
+	int			column = -1;
+
+	/* A trigger may change any column. */
+	if (relation->trigdesc != NULL && relation->trigdesc->trig_update_before_row)
+		return kluster_all_columns(relation);
+	updated = get_rel_all_updated_cols(root, rel);
+	while ((column = bms_next_member(updated, column)) >= 0)
+		if (column + FirstLowInvalidHeapAttributeNumber > 0)
+			columns = lappend_int(columns, column + FirstLowInvalidHeapAttributeNumber);
+	return columns;
+}
+
+List *
+kluster_plan_modify(PlannerInfo *root, ModifyTable *plan, Index table, int subplan)
+{
+	Relation	relation = table_open(planner_rt_fetch(table, root)->relid, NoLock);
+	List	   *columns = NIL;
+
+	if (plan->operation == CMD_INSERT)
+		columns = kluster_all_columns(relation);
+	else if (plan->operation == CMD_UPDATE)
+		columns = updated_columns(root, find_base_rel(root, table), relation);
+	table_close(relation, NoLock);
+	if (plan->onConflictAction == ONCONFLICT_UPDATE)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("INSERT with ON CONFLICT DO UPDATE is not supported for tables on shards")));
+	return list_make1(columns);
+}
+
+static void
+take_columns(KlusterModify *modify, List *columns)
+{
+	ListCell   *cell;
+
+	modify->attributes = palloc(sizeof(AttrNumber) * (list_length(columns) + 1));
+	modify->names = palloc(sizeof(char *) * (list_length(columns) + 1));
+	modify->codecs = palloc(sizeof(KlusterCodec *) * (list_length(columns) + 1));
+	foreach(cell, columns)
+	{
+		Form_pg_attribute column = TupleDescAttr(RelationGetDescr(modify->relation), lfirst_int(cell) - 1);
+		KlusterType mapped;
+
+		kluster_require_type(column->atttypid, column->atttypmod, NameStr(column->attname), &mapped);
+		modify->attributes[modify->count] = column->attnum;
+		modify->names[modify->count] = kluster_column_name(RelationGetRelid(modify->relation), column->attnum);
+		modify->codecs[modify->count] = kluster_codec(column->atttypid, column->atttypmod);
+		modify->count++;
+	}
+}
+
+KlusterModify *
+kluster_new_modify(EState *estate, ResultRelInfo *target, List *columns)
+{
+	KlusterModify	   *modify = palloc0(sizeof(KlusterModify));
+
+	modify->estate = estate;
+	modify->relation = target->ri_RelationDesc;
+	modify->table = kluster_table(RelationGetRelid(modify->relation));
+	modify->scratch = AllocSetContextCreate(CurrentMemoryContext, "kluster modify", ALLOCSET_DEFAULT_SIZES);
+	initStringInfo(&modify->statement);
+	take_columns(modify, columns);
+	return modify;
+}
+
+static HTAB *
+make_digests(void)
+{
+	HASHCTL		control = {.keysize = sizeof(RowDigest), .entrysize = sizeof(RowDigest), .hcxt = CurrentMemoryContext};
+
+	return hash_create("kluster updated rows", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+}
+
+void
+kluster_begin_modify(ModifyTableState *state, ResultRelInfo *target, List *private, int subplan, int flags)
+{
+	Plan	   *below = outerPlanState(state)->plan;
+	KlusterModify	   *modify;
+
+	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
+		return;
+	modify = kluster_new_modify(state->ps.state, target, linitial(private));
+	target->ri_FdwState = modify;
+	if (state->operation == CMD_INSERT)
+		kluster_prepare_insert(modify, (ModifyTable *) state->ps.plan, target);
+	else
+		modify->identity = kluster_identity(modify->relation, modify->table, below->targetlist);
+	if (state->operation == CMD_UPDATE && !IsA(below, ForeignScan))
+		modify->updated = make_digests();
+}
+
+void
+kluster_check_row(KlusterModify *modify, ResultRelInfo *target, TupleTableSlot *slot, EState *estate)
+{
+	if (modify->relation->rd_att->constr != NULL)
+		ExecConstraints(target, slot, estate);
+	if (modify->relation->rd_rel->relispartition && target->ri_RootResultRelInfo == NULL)
+		ExecPartitionCheck(target, slot, estate, true);
+}
+
+void
+kluster_before_change(KlusterModify *modify)
+{
+	if (!modify->scans_started)
+		kluster_start_scans(modify->estate);
+	modify->scans_started = true;
+}
+
+static void
+start_change(KlusterModify *modify, const char *verb)
+{
+	resetStringInfo(&modify->statement);
+	appendStringInfoString(&modify->statement, verb);
+	kluster_append_table(&modify->statement, modify->table);
+}
+
+static void
+append_assignments(KlusterModify *modify, TupleTableSlot *slot)
+{
+	StringInfo	out = &modify->statement;
+
+	for (int i = 0; i < modify->count; i++)
+	{
+		bool		is_null;
+		Datum		value = slot_getattr(slot, modify->attributes[i], &is_null);
+
+		appendStringInfoString(out, i == 0 ? " SET " : ", ");
+		kluster_append_identifier(out, modify->names[i]);
+		appendStringInfoString(out, " = ");
+		if (is_null)
+			appendStringInfoString(out, "NULL");
+		else
+			kluster_append_value(out, modify->codecs[i], value);
+	}
+}
+
+/* Appends the condition for the row. False when this statement has updated the row before: once is enough. */
+static bool
+append_condition(KlusterModify *modify, TupleTableSlot *plan_slot)
+{
+	int			start;
+	RowDigest	digest;
+	bool		found = false;
+
+	appendStringInfoString(&modify->statement, " WHERE ");
+	start = modify->statement.len;
+	kluster_append_identity(&modify->statement, modify->identity, plan_slot);
+	if (modify->updated == NULL || modify->identity->whole)
+		return true;
+	digest.high = DatumGetUInt64(hash_any_extended((unsigned char *) modify->statement.data + start,
+												   modify->statement.len - start, 1));
+	digest.low = DatumGetUInt64(hash_any_extended((unsigned char *) modify->statement.data + start,
+												  modify->statement.len - start, 2));
+	hash_search(modify->updated, &digest, HASH_ENTER, &found);
+	return !found;
+}
+
+static uint64
+send_change(KlusterModify *modify)
+{
+	uint64		affected;
+
+	kluster_before_change(modify);
+	affected = kluster_change(modify->table->shard, modify->statement.data, NULL);
+	if (affected > 1)
+		ereport(ERROR,
+				(errcode(ERRCODE_DATA_CORRUPTED),
+				 errmsg("the key of table \"%s\" identifies " UINT64_FORMAT " rows",
+						RelationGetRelationName(modify->relation), affected)));
+	return affected;
+}
+
+TupleTableSlot *
+kluster_update(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	KlusterModify	   *modify = target->ri_FdwState;
+	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
+	bool		is_new;
+
+	kluster_check_row(modify, target, slot, estate);
+	if (modify->relation->rd_rel->relispartition && !ExecPartitionCheck(target, slot, estate, false))
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("UPDATE cannot move a row of \"%s\" into another partition",
+						RelationGetRelationName(modify->relation)),
+				 errhint("Delete the row and insert it again.")));
+	start_change(modify, "UPDATE ");
+	append_assignments(modify, slot);
+	is_new = append_condition(modify, plan_slot);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(modify->scratch);
+	/* Without columns there is nothing to send, but the row counts. */
+	if (modify->count == 0)
+		return slot;
+	return is_new && send_change(modify) > 0 ? slot : NULL;
+}
+
+/* With RETURNING the row comes from the subplan, which has read it whole. */
+static void
+store_deleted_row(KlusterModify *modify, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	bool		is_null;
+	Datum		row;
+
+	if (!AttributeNumberIsValid(modify->identity->whole_row))
+		return;
+	row = ExecGetJunkAttribute(plan_slot, modify->identity->whole_row, &is_null);
+	if (!is_null)
+		ExecStoreHeapTupleDatum(row, slot);
+}
+
+TupleTableSlot *
+kluster_delete(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	KlusterModify	   *modify = target->ri_FdwState;
+	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
+
+	start_change(modify, "DELETE FROM ");
+	append_condition(modify, plan_slot);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(modify->scratch);
+	if (send_change(modify) == 0)
+		return NULL;
+	store_deleted_row(modify, slot, plan_slot);
+	return slot;
+}
+
+void
+kluster_end_modify(EState *estate, ResultRelInfo *target)
+{
+	KlusterModify	   *modify = target->ri_FdwState;
+
+	if (modify != NULL && modify->collects)
+		kluster_send_rows(modify);
+}
+
+void
+kluster_explain_modify(ModifyTableState *state, ResultRelInfo *target, List *private, int subplan, ExplainState *explain)
+{
+	KlusterTable *table = kluster_table(RelationGetRelid(target->ri_RelationDesc));
+
+	ExplainPropertyText("Shard", table->shard == KLUSTER_ALL_SHARDS ? "all" : psprintf("%u", table->shard), explain);
+	if (state->operation == CMD_INSERT)
+		ExplainPropertyInteger("Batch Size", NULL, kluster_batch_rows(target), explain);
+}
+
+/* MySQL's TRUNCATE could not be rolled back. */
+void
+kluster_truncate(List *relations, DropBehavior behavior, bool restart_sequences)
+{
+	ListCell   *cell;
+
+	foreach(cell, relations)
+	{
+		KlusterTable *table = kluster_table(RelationGetRelid((Relation) lfirst(cell)));
+		StringInfoData sql;
+
+		initStringInfo(&sql);
+		appendStringInfoString(&sql, "DELETE FROM ");
+		kluster_append_table(&sql, table);
+		kluster_change(table->shard, sql.data, NULL);
+		pfree(sql.data);
+	}
+}

@@ -1,0 +1,55 @@
+/*
+ * modify_state.h: what the parts of INSERT, UPDATE and DELETE share about one
+ * table that a statement changes.
+ */
+#ifndef KLUSTER_MODIFY_STATE_H
+#define KLUSTER_MODIFY_STATE_H
+
+#include "postgres.h"
+
+#include "nodes/execnodes.h"
+#include "utils/hsearch.h"
+
+#include "options.h"
+#include "row_identity.h"
+#include "targets.h"
+#include "value.h"
+
+typedef struct KlusterModify
+{
+	KlusterTable *table;
+	Relation	relation;
+	int			count;			/* columns that are written */
+	AttrNumber *attributes;
+	char	  **names;
+	KlusterCodec **codecs;
+	KlusterConflicts *conflicts;	/* ON CONFLICT DO NOTHING; NULL: without */
+	bool		collects;		/* COPY: rows wait in `statement` */
+	int			rows;			/* that wait */
+	StringInfoData insert;		/* INSERT INTO ... VALUES */
+	StringInfoData statement;
+	KlusterIdentity *identity;
+	EState	   *estate;
+	bool		scans_started;
+	HTAB	   *updated;		/* rows updated by this statement, when a join can deliver them again */
+	MemoryContext scratch;
+} KlusterModify;
+
+/* All columns that the table has now. */
+extern List *kluster_all_columns(Relation relation);
+
+extern KlusterModify *kluster_new_modify(EState *estate, ResultRelInfo *target, List *columns);
+
+/* What this statement reads it reads as it was before: to be called before each change. */
+extern void kluster_before_change(KlusterModify *modify);
+
+/* What PostgreSQL checks by itself for its own tables only. */
+extern void kluster_check_row(KlusterModify *modify, ResultRelInfo *target, TupleTableSlot *slot, EState *estate);
+
+/* insert.c: makes it ready for INSERT; `plan` is NULL for COPY. */
+extern void kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target);
+
+/* Sends the rows that wait; how many of them were stored. */
+extern uint64 kluster_send_rows(KlusterModify *modify);
+
+#endif

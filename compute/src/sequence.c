@@ -1,0 +1,300 @@
+/*
+ * sequence.c: sequences whose values no two compute nodes give out.
+ *
+ * A sequence is an ordinary sequence on every compute node. Values are
+ * reserved in blocks at the metadata server (table kluster_shared_sequences: what is next for
+ * the cluster); within its block a compute node counts with its own sequence,
+ * so nextval() costs little more than in PostgreSQL, and currval(), lastval() and
+ * SELECT last_value work as they are. What is left of a block at a restart is
+ * lost: a gap, as PostgreSQL has them too.
+ *
+ * nextval() and setval() become the functions here where PostgreSQL simplifies
+ * expressions (sequence_support.c).
+ */
+#include "postgres.h"
+
+#include "access/relation.h"
+#include "access/xact.h"
+#include "catalog/dependency.h"
+#include "catalog/namespace.h"
+#include "catalog/pg_authid.h"
+#include "catalog/pg_class.h"
+#include "catalog/pg_inherits.h"
+#include "commands/defrem.h"
+#include "commands/sequence.h"
+#include "fmgr.h"
+#include "miscadmin.h"
+#include "nodes/value.h"
+#include "storage/lock.h"
+#include "utils/acl.h"
+#include "utils/builtins.h"
+#include "utils/lsyscache.h"
+#include "utils/rel.h"
+
+#include "connection.h"
+#include "ddl_applied.h"
+#include "ddl_replay.h"
+#include "ddl_settings.h"
+#include "ddl_work.h"
+#include "sequence.h"
+#include "sequence_block.h"
+#include "sequence_store.h"
+#include "sequence_support.h"
+#include "table_shape.h"
+
+/* Of the lock under which one backend reserves a block. */
+#define LOCK_CLASS 8
+
+PG_FUNCTION_INFO_V1(kluster_nextval);
+PG_FUNCTION_INFO_V1(kluster_nextval_identity);
+PG_FUNCTION_INFO_V1(kluster_setval);
+PG_FUNCTION_INFO_V1(kluster_setval_called);
+
+/*
+ * Makes this compute node's sequence give `value` next. Whoever may call nextval() may
+ * cause that; setval() would ask for more.
+ */
+static void
+start_block(Oid relid, int64 value)
+{
+	Oid			user;
+	int			context;
+
+	GetUserIdAndSecContext(&user, &context);
+	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
+	(void) DirectFunctionCall3(setval3_oid, ObjectIdGetDatum(relid), Int64GetDatum(value), BoolGetDatum(false));
+	SetUserIdAndSecContext(user, context);
+}
+
+/* The next value within this compute node's block; false when there is none. */
+static bool
+next_in_block(Oid relid, bool check_permissions, int64 *value)
+{
+	KlusterBlock block;
+
+	if (!kluster_block_of(relid, &block))
+		return false;
+	*value = nextval_internal(relid, check_permissions);
+	return kluster_block_contains(&block, *value);
+}
+
+static int64
+next_of_new_block(Oid relid, bool check_permissions)
+{
+	KlusterSequence sequence;
+	KlusterBlock block;
+	LOCKTAG		tag;
+	int64		value;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, relid, 0, LOCK_CLASS);
+	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	/* Somebody else may have reserved one meanwhile. */
+	if (!next_in_block(relid, check_permissions, &value))
+	{
+		sequence = kluster_read_sequence(relid);
+		block = kluster_reserve_block(&sequence, kluster_sequence_block);
+		start_block(relid, block.first);
+		kluster_keep_block(relid, &block);
+		value = nextval_internal(relid, check_permissions);
+	}
+	LockRelease(&tag, ExclusiveLock, false);
+	return value;
+}
+
+static int64
+next_value(Oid relid, bool check_permissions)
+{
+	int64		value;
+
+	if (check_permissions && get_rel_relkind(relid) == RELKIND_SEQUENCE &&
+		pg_class_aclcheck(relid, GetUserId(), ACL_USAGE | ACL_UPDATE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for sequence %s", get_rel_name(relid))));
+	if (next_in_block(relid, check_permissions, &value))
+		return value;
+	if (!kluster_can_follow() || !kluster_is_shared_sequence(relid))
+		return nextval_internal(relid, check_permissions);
+	PreventCommandIfReadOnly("nextval()");
+	return next_of_new_block(relid, check_permissions);
+}
+
+Datum
+kluster_nextval(PG_FUNCTION_ARGS)
+{
+	PG_RETURN_INT64(next_value(PG_GETARG_OID(0), true));
+}
+
+/* For columns GENERATED ... AS IDENTITY: whoever may INSERT needs no right on their sequence. */
+Datum
+kluster_nextval_identity(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	Oid			table;
+	int32		column;
+
+	if (!sequenceIsOwned(relid, DEPENDENCY_INTERNAL, &table, &column))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+				 errmsg("not the sequence of an identity column")));
+	if (pg_class_aclcheck(table, GetUserId(), ACL_INSERT) != ACLCHECK_OK &&
+		pg_attribute_aclcheck_all(table, GetUserId(), ACL_INSERT, ACLMASK_ANY) != ACLCHECK_OK)
+		aclcheck_error(ACLCHECK_NO_PRIV, OBJECT_TABLE, get_rel_name(table));
+	PG_RETURN_INT64(next_value(relid, false));
+}
+
+/* The others have to forget their blocks, so they follow a definition. */
+static void
+log_restart(Oid relid, const char *clause)
+{
+	KlusterLogEntry entry = {.object_name = get_rel_name(relid), .object_type = "seq", .operation = "alter"};
+
+	entry.schema = get_namespace_name(get_rel_namespace(relid));
+	entry.source = psprintf("ALTER SEQUENCE %s RESTART%s", quote_qualified_identifier(entry.schema, entry.object_name), clause);
+	kluster_work_log(&entry);
+}
+
+static void
+set_value(Oid relid, int64 value, bool called)
+{
+	KlusterSequence sequence;
+	int64		next;
+
+	(void) DirectFunctionCall3(setval3_oid, ObjectIdGetDatum(relid), Int64GetDatum(value), BoolGetDatum(called));
+	if (!kluster_can_follow() || !kluster_is_shared_sequence(relid))
+		return;
+	sequence = kluster_read_sequence(relid);
+	next = called ? value + sequence.increment : value;
+	kluster_work_begin();
+	kluster_forget_block(relid);
+	kluster_prepare_sequences();
+	kluster_execute(kluster_metadata_connection(), kluster_restart_text(&sequence, next), NULL);
+	if (next >= sequence.minimum && next <= sequence.maximum)
+		log_restart(relid, psprintf(" WITH " INT64_FORMAT, next));
+}
+
+Datum
+kluster_setval(PG_FUNCTION_ARGS)
+{
+	set_value(PG_GETARG_OID(0), PG_GETARG_INT64(1), true);
+	PG_RETURN_INT64(PG_GETARG_INT64(1));
+}
+
+Datum
+kluster_setval_called(PG_FUNCTION_ARGS)
+{
+	set_value(PG_GETARG_OID(0), PG_GETARG_INT64(1), PG_GETARG_BOOL(2));
+	PG_RETURN_INT64(PG_GETARG_INT64(1));
+}
+
+/* The value that ALTER SEQUENCE ... RESTART starts with; false: it does not restart. */
+static bool
+restarts(const AlterSeqStmt *statement, const KlusterSequence *sequence, int64 *value)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+	{
+		DefElem    *option = lfirst_node(DefElem, cell);
+
+		if (strcmp(option->defname, "restart") != 0)
+			continue;
+		*value = option->arg == NULL ? sequence->start : defGetInt64(option);
+		return true;
+	}
+	return false;
+}
+
+void
+kluster_sequence_altered(const AlterSeqStmt *statement)
+{
+	Oid			relid = RangeVarGetRelid(statement->sequence, NoLock, true);
+	KlusterSequence sequence;
+	int64		value;
+
+	if (!OidIsValid(relid) || !kluster_is_shared_sequence(relid))
+		return;
+	kluster_forget_block(relid);
+	if (kluster_replaying())
+		return;
+	CommandCounterIncrement();
+	sequence = kluster_read_sequence(relid);
+	kluster_prepare_sequences();
+	if (restarts(statement, &sequence, &value))
+		kluster_work_with_log(kluster_restart_text(&sequence, value));
+}
+
+static void
+restart_of_table(Oid table)
+{
+	ListCell   *cell;
+
+	foreach(cell, getOwnedSequences(table))
+	{
+		Oid			relid = lfirst_oid(cell);
+		KlusterSequence sequence;
+
+		if (!kluster_is_shared_sequence(relid))
+			continue;
+		kluster_work_begin();
+		kluster_forget_block(relid);
+		kluster_prepare_sequences();
+		sequence = kluster_read_sequence(relid);
+		kluster_work_with_log(kluster_restart_text(&sequence, sequence.start));
+		log_restart(relid, "");
+	}
+}
+
+void
+kluster_identities_restarted(List *relations)
+{
+	ListCell   *cell;
+
+	foreach(cell, relations)
+		restart_of_table(RangeVarGetRelid(lfirst_node(RangeVar, cell), NoLock, false));
+}
+
+static bool
+is_named(const CopyStmt *statement, const char *column)
+{
+	ListCell   *cell;
+
+	if (statement->attlist == NIL)
+		return true;
+	foreach(cell, statement->attlist)
+		if (strcmp(strVal(lfirst(cell)), column) == 0)
+			return true;
+	return false;
+}
+
+void
+kluster_check_copy(const CopyStmt *statement)
+{
+	Oid			relid = statement->relation == NULL ? InvalidOid : RangeVarGetRelid(statement->relation, NoLock, true);
+	Relation	relation;
+	TupleDesc	descriptor;
+
+	if (!statement->is_from || !OidIsValid(relid) || get_rel_persistence(relid) == RELPERSISTENCE_TEMP)
+		return;
+	relation = relation_open(relid, AccessShareLock);
+	descriptor = RelationGetDescr(relation);
+	for (int i = 0; i < descriptor->natts; i++)
+	{
+		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+
+		if (attribute->attidentity != '\0' && !attribute->attisdropped && !is_named(statement, NameStr(attribute->attname)))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("COPY into \"%s\" without its identity column \"%s\" is not supported",
+							RelationGetRelationName(relation), NameStr(attribute->attname)),
+					 errhint("COPY into a table without it, then INSERT ... SELECT; or use a column of type serial.")));
+	}
+	relation_close(relation, AccessShareLock);
+}
+
+void
+kluster_sequence_init(void)
+{
+	kluster_sequence_block_init();
+	kluster_sequence_support_init();
+}

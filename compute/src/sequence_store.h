@@ -1,0 +1,23 @@
+/*
+ * sequence_store.h: which sequence of this database is which of the cluster.
+ */
+#ifndef KLUSTER_SEQUENCE_STORE_H
+#define KLUSTER_SEQUENCE_STORE_H
+
+#include "postgres.h"
+
+#include "sequence_block.h"
+
+/* Does the cluster share the values of this sequence? Not of temporary ones, and not of those made before. */
+extern bool kluster_is_shared_sequence(Oid relid);
+
+/* What the catalogs know of it; an error when it is not shared. */
+extern KlusterSequence kluster_read_sequence(Oid relid);
+
+/* Notes that a definition has created the relation; it may be a sequence. */
+extern void kluster_note_creation(Oid relid);
+
+/* Makes what was noted known as sequences of the cluster. Called after each definition, on replay as well. */
+extern void kluster_sequences_defined(void);
+
+#endif

@@ -1,0 +1,32 @@
+import { KlusterError } from '../core/errors/kluster-error.ts';
+import { colonAddress } from '../core/model.ts';
+import type { Fenced } from './fence.ts';
+
+interface Proof {
+  readonly successor: Fenced;
+  /** Those that cannot follow it: they have transactions of their own. */
+  readonly leftOut: readonly Fenced[];
+}
+
+/**
+ * The one that has the transactions of all others, of `quorum` or more that are fenced. When there is none, because a former
+ * primary that waits to be rebuilt has transactions of its own, those that follow nobody are left out: they have acknowledged
+ * nothing of the lost primary, so that each of them lowers both the number of replicas and the quorum by one.
+ * @throws KlusterError engine_sql when it cannot be proved
+ */
+export function proveSuccessor(fenced: readonly Fenced[], quorum: number): Proof {
+  const best = superset(fenced);
+  if (best !== undefined) return { successor: best, leftOut: [] };
+  const following = fenced.filter(({ follows }) => follows);
+  const leftOut = fenced.filter(({ follows }) => !follows);
+  const successor = superset(following);
+  if (successor !== undefined && following.length >= quorum - leftOut.length) return { successor, leftOut };
+  const sets = fenced.map(({ node, gtids }) => `${colonAddress(node)}: ${gtids.toString()}`);
+  throw new KlusterError('engine_sql', `no replica has the transactions of all others: ${sets.join('; ')}`);
+}
+
+/** Of equals one that follows somebody. */
+function superset(fenced: readonly Fenced[]): Fenced | undefined {
+  const candidates = fenced.filter(({ gtids }) => fenced.every((other) => gtids.contains(other.gtids)));
+  return candidates.find(({ follows }) => follows) ?? candidates[0];
+}

@@ -1,0 +1,108 @@
+import { spawn, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { chown, open, readFile, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { HostPort } from '../../src/core/model.ts';
+import { engineUser, findPostgres, type PostgresInstallation } from '../../src/engines/installation.ts';
+import { withPostgres } from '../../src/engines/postgres/connection.ts';
+import type { SqlAddress } from '../../src/engines/sql.ts';
+import { asUser, cleanEnvironment, runProgram } from '../../src/engines/run-program.ts';
+
+/** One real PostgreSQL. */
+export interface PostgresServer {
+  readonly address: SqlAddress;
+  readonly pid: number;
+  stop(): Promise<void>;
+}
+
+const readyDeadlineMs = 60_000;
+
+export interface PostgresServerSettings {
+  /** Default: the one that agents would use. */
+  readonly installation?: PostgresInstallation;
+  /** Parameters beyond those of every test, as `name=value`. */
+  readonly parameters?: readonly string[];
+}
+
+async function ready(address: SqlAddress, child: ChildProcess, log: string): Promise<void> {
+  const deadline = performance.now() + readyDeadlineMs;
+  for (;;) {
+    try {
+      await withPostgres(address, new AbortController().signal, (session) => session.query('SELECT 1'));
+      return;
+    } catch (error) {
+      if (child.exitCode !== null || performance.now() > deadline) {
+        throw new Error(`postgres did not become ready:\n${await readFile(log, 'utf8')}`, { cause: error });
+      }
+      await sleep(50);
+    }
+  }
+}
+
+/** In an empty directory that engines can use. Whoever starts it stops it. */
+export async function startPostgresIn(
+  directory: string,
+  { hostaddr, port }: HostPort,
+  settings: PostgresServerSettings = {},
+): Promise<PostgresServer> {
+  const postgres = settings.installation ?? (await findPostgres());
+  const owner = await engineUser();
+  const password = 'Kluster-test-1';
+  const passwordFile = join(directory, 'password');
+  await writeFile(passwordFile, `${password}\n`);
+  await chown(passwordFile, owner.uid, owner.gid);
+  const datadir = join(directory, 'data');
+  await runProgram('initdb', {
+    ...postgres.command('initdb', [
+      `--pgdata=${datadir}`,
+      '--username=postgres',
+      `--pwfile=${passwordFile}`,
+      '--auth=scram-sha-256',
+      '--encoding=UTF8',
+      '--locale=C.UTF-8',
+      '--no-sync',
+    ]),
+    user: owner,
+    cwd: directory,
+    signal: AbortSignal.timeout(readyDeadlineMs),
+    deadlineMs: readyDeadlineMs,
+  });
+  const log = join(directory, 'log');
+  const file = await open(log, 'w');
+  const command = postgres.command('postgres', [
+    '-D',
+    datadir,
+    '-c',
+    `listen_addresses=${hostaddr}`,
+    '-p',
+    String(port),
+    '-c',
+    'fsync=off',
+    '-c',
+    `unix_socket_directories=${directory}`,
+    ...(settings.parameters ?? []).flatMap((parameter) => ['-c', parameter]),
+  ]);
+  const child = spawn(command.file, [...command.args], {
+    cwd: directory,
+    env: { ...cleanEnvironment },
+    stdio: ['ignore', file.fd, file.fd],
+    ...asUser(owner),
+  });
+  await file.close();
+  const stop = async (): Promise<void> => {
+    if (child.exitCode !== null || child.signalCode !== null) return;
+    const ended = once(child, 'exit');
+    child.kill('SIGINT');
+    await ended;
+  };
+  const address = { hostaddr, port, user: 'postgres', password };
+  try {
+    await ready(address, child, log);
+  } catch (error) {
+    await stop();
+    throw error;
+  }
+  if (child.pid === undefined) throw new Error('postgres has no process id');
+  return { address, pid: child.pid, stop };
+}
