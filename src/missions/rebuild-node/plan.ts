@@ -132,6 +132,7 @@ function save(order: Order, node: RebuildingNode): Step<Services> {
         const securing = {
           node: placeOf(node),
           key: keyOf(context, node),
+          except: order.except,
           discardUnsaved: order.paras.discard_unsaved ?? false,
         };
         const secured = await secureErrant(context, now, securing);
