@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 
@@ -7,6 +8,7 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
  *
  *   KLUSTER_FAULT_MODE=kill-everywhere   the process kills itself (SIGKILL) at every point it reaches for the first
  *                                        time; KLUSTER_FAULT_FILE names the file that remembers the points, one a line
+ *   KLUSTER_FAULT_MODE=kill-sampled:<n>:<seed>   the same at one point in n, chosen by the seed and the point's name
  *   KLUSTER_FAULT_MODE=fail:<point>      the named point throws an error that is not repeated
  *
  * Several modes, separated by commas, act in the order given: `kill-everywhere,fail:<point>` first kills at the point,
@@ -21,6 +23,7 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
 export type FaultPoint = (name: string) => void;
 
 const failPrefix = 'fail:';
+const samplePrefix = 'kill-sampled:';
 
 function inactive(): void {}
 
@@ -36,6 +39,22 @@ function killOnce(file: string): FaultPoint {
   };
 }
 
+/** About one name in `oneIn`; always the same ones for the same seed. */
+function isSampled(name: string, oneIn: number, seed: string): boolean {
+  return createHash('sha256').update(`${seed} ${name}`).digest().readUInt32BE(0) % oneIn === 0;
+}
+
+function killSampled(text: string, file: string): FaultPoint {
+  const [, oneIn, seed] = /^(\d+):(\d+)$/.exec(text) ?? [];
+  if (oneIn === undefined || seed === undefined || Number(oneIn) < 1) {
+    throw new TypeError(`KLUSTER_FAULT_MODE ${samplePrefix}${text} is not understood`);
+  }
+  const kill = killOnce(file);
+  return (name) => {
+    if (isSampled(name, Number(oneIn), seed)) kill(name);
+  };
+}
+
 function failAt(point: string): FaultPoint {
   return (name) => {
     if (name === point) throw new KlusterError('internal', `fault injected at ${name}`);
@@ -44,10 +63,11 @@ function failAt(point: string): FaultPoint {
 
 function faultPointOf(mode: string, environment: NodeJS.ProcessEnv): FaultPoint {
   if (mode.startsWith(failPrefix)) return failAt(mode.slice(failPrefix.length));
-  if (mode !== 'kill-everywhere') throw new TypeError(`KLUSTER_FAULT_MODE ${mode} is not known`);
+  const sampled = mode.startsWith(samplePrefix);
+  if (mode !== 'kill-everywhere' && !sampled) throw new TypeError(`KLUSTER_FAULT_MODE ${mode} is not known`);
   const file = environment['KLUSTER_FAULT_FILE'];
   if (file === undefined || file === '') throw new TypeError('KLUSTER_FAULT_FILE is not set');
-  return killOnce(file);
+  return sampled ? killSampled(mode.slice(samplePrefix.length), file) : killOnce(file);
 }
 
 /** The fault points that the environment asks for. Throws on a mode that does not exist: a typo must not pass a test. */

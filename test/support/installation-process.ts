@@ -8,6 +8,7 @@ import type { AgentOptions } from '../../src/agent/agent.ts';
 import { packageRoot } from '../../src/catalog/package-root.ts';
 import { ManagerClient } from '../../src/client/manager.ts';
 import { KlusterError } from '../../src/core/errors/kluster-error.ts';
+import type { JsonObject } from '../../src/core/json.ts';
 import type { JobJson } from '../../src/core/rest-types.ts';
 import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { writeHomeConfig } from '../../src/manager/home-config.ts';
@@ -235,7 +236,7 @@ export class ProcessInstallation {
     }
   }
 
-  async submit(jobType: string, paras: Record<string, string>, idempotencyKey?: string): Promise<number> {
+  async submit(jobType: string, paras: JsonObject, idempotencyKey?: string): Promise<number> {
     const options = idempotencyKey === undefined ? {} : { idempotencyKey };
     const request = { job_type: jobType, paras, user_name: 'test' };
     const answer = await this.client.submit(request, options);
@@ -244,7 +245,7 @@ export class ProcessInstallation {
   }
 
   /** Submits a job and waits for its end. */
-  async run(jobType: string, paras: Record<string, string>): Promise<JobJson> {
+  async run(jobType: string, paras: JsonObject): Promise<JobJson> {
     return this.ended(await this.submit(jobType, paras));
   }
 
@@ -275,7 +276,7 @@ export class ProcessInstallation {
    */
   async survive(
     jobType: string,
-    paras: Record<string, string>,
+    paras: JsonObject,
     faults: Faults,
   ): Promise<{ readonly job: JobJson; readonly kills: number }> {
     const key = `${jobType}-${faults.file}`;
@@ -298,7 +299,7 @@ export class ProcessInstallation {
   }
 
   /** Null when the manager does not answer (any more). */
-  async #patiently(jobType: string, paras: Record<string, string>, key: string): Promise<JobJson | null> {
+  async #patiently(jobType: string, paras: JsonObject, key: string): Promise<JobJson | null> {
     try {
       return await this.ended(await this.submit(jobType, paras, key));
     } catch (error) {
