@@ -124,6 +124,18 @@ export class Topologies {
     );
   }
 
+  /**
+   * A compute node has this generation. Normally the catalog has it too; after the metadata database was set back it may
+   * have not, and then it goes on beyond it, so that the node takes what follows.
+   */
+  async passGeneration(sql: Sql, cluster: ClusterId, generation: number): Promise<void> {
+    await sql.execute('UPDATE kluster_topology SET generation = ? WHERE cluster_id = ? AND generation < ?', [
+      generation + 1,
+      cluster,
+      generation,
+    ]);
+  }
+
   /** It does not answer: until it does, and has the newest topology, it is not one that serves. */
   async recordSilent(sql: Sql, id: ComputeNodeId): Promise<void> {
     await sql.execute("UPDATE comp_nodes SET status = 'inactive' WHERE id = ? AND status = 'active'", [id]);

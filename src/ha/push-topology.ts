@@ -15,8 +15,9 @@ export async function pushTopology(catalog: Catalog, id: ComputeNodeId, signal: 
   const { database, topologies } = catalog;
   const { topology, at, superuser } = await database.read((sql) => topologies.wanted(sql, id), signal);
   const address = { ...at, ...superuser, connectTimeoutMs, statementTimeoutMs };
-  const outcome = await withPostgres(address, signal, (session) => applyTopology(session, topology));
-  if (outcome === 'applied') {
-    await database.write((sql) => topologies.recordApplied(sql, id, topology.generation), signal);
-  }
+  const generation = await withPostgres(address, signal, (session) => applyTopology(session, topology));
+  await database.write(async (sql) => {
+    if (generation === topology.generation) await topologies.recordApplied(sql, id, generation);
+    else await topologies.passGeneration(sql, topology.cluster_id, generation);
+  }, signal);
 }

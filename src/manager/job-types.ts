@@ -9,14 +9,15 @@ import { createMachine } from '../missions/create-machine.ts';
 import { deleteCluster } from '../missions/delete-cluster/mission.ts';
 import { deleteComp } from '../missions/delete-comp/mission.ts';
 import { deleteMachine } from '../missions/delete-machine.ts';
-import { addNodes } from '../missions/add-nodes/mission.ts';
-import { deleteNode } from '../missions/delete-node/mission.ts';
+import { deleteShard } from '../missions/delete-shard/mission.ts';
 import { manualSwitch } from '../missions/manual-switch/mission.ts';
 import { delNoswitch } from '../missions/noswitch/del-noswitch.ts';
 import { setNoswitch } from '../missions/noswitch/set-noswitch.ts';
 import { rebuildNode } from '../missions/rebuild-node/mission.ts';
-import { deleteShard } from '../missions/delete-shard/mission.ts';
+import { addNodes } from '../missions/add-nodes/mission.ts';
+import { deleteNode } from '../missions/delete-node/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
+import { setClusterVariable } from '../missions/set-cluster-variable/mission.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
 import { updateInstanceCgroup } from '../missions/update-instance-cgroup.ts';
@@ -36,6 +37,7 @@ export const missions: readonly AnyMission<Services>[] = [
   deleteNode,
   manualSwitch,
   rebuildNode,
+  setClusterVariable,
   addShards,
   addComps,
   deleteShard,

@@ -1,4 +1,4 @@
-import type { SqlSession } from '../sql.ts';
+import { numberOf, type SqlSession } from '../sql.ts';
 
 /** One storage node of a shard, as compute nodes see it. */
 export interface TopologyNode {
@@ -47,16 +47,14 @@ export interface ComputeTopology {
 /**
  * Makes the compute node know exactly this topology; running sessions follow at their next statement. May be repeated. For a
  * session in database `postgres`, as a superuser.
- * @returns `newer` when the node has a greater generation already; nothing was changed then
+ * @returns the generation that the node has then: a greater one than the topology's when it had that already, and
+ * nothing was changed
  */
-export async function applyTopology(
-  session: SqlSession,
-  topology: ComputeTopology,
-): Promise<'applied' | 'newer'> {
+export async function applyTopology(session: SqlSession, topology: ComputeTopology): Promise<number> {
   const [known] = await session.rows('SELECT generation FROM kluster.cluster() WHERE generation > $1', [
     topology.generation,
   ]);
-  if (known !== undefined) return 'newer';
+  if (known !== undefined) return numberOf(known, 'generation');
   await session.rows('SELECT kluster.set_topology($1::jsonb)', [JSON.stringify(topology)]);
-  return 'applied';
+  return topology.generation;
 }

@@ -9,6 +9,7 @@ import { leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
 import { EngineSqlError } from '../../engines/sql-error.ts';
 import type { StepContext } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
+import { variablesOf } from './copy-variables.ts';
 import { onNode, type NodePlace, type ShardNow } from './shard-now.ts';
 
 /** What was found on a node that is about to lose its data. */
@@ -17,6 +18,8 @@ export const securedTransactions = Type.Object({
   errant: Type.String(),
   /** Files on the node's machine that hold it. */
   files: Type.Array(Type.String()),
+  /** What was set on it with set_variable; null when its server did not answer. */
+  variables: Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]),
 });
 export type SecuredTransactions = Type.Static<typeof securedTransactions>;
 
@@ -46,8 +49,9 @@ export async function secureErrant(
   const own = await takeOut(now, node, signal);
   // Read after the node's, so that whatever the node got from the primary is in it.
   const known = await onNode(now, now.primary, signal, executedGtids);
-  const errant = own?.subtract(GtidSet.parse(known));
-  if (errant?.isEmpty === true) return { errant: '', files: [] };
+  const errant = own?.gtids.subtract(GtidSet.parse(known));
+  const variables = own?.variables ?? null;
+  if (errant?.isEmpty === true) return { errant: '', files: [], variables };
   const agent = services.agents.at({ hostaddr: node.hostaddr, port: node.agentPort });
   const saved = await agent.saveTransactions(node.instanceId, { operationKey: key, known }, { signal });
   const missing = (errant ?? GtidSet.empty).subtract(GtidSet.parse(saved.gtids));
@@ -58,11 +62,17 @@ export async function secureErrant(
     await context.note(`${lost}; given up, because discard_unsaved is 1`);
   }
   await report(context, at, saved);
-  return { errant: (errant ?? GtidSet.parse(saved.gtids)).toString(), files: [...saved.files] };
+  return { errant: (errant ?? GtidSet.parse(saved.gtids)).toString(), files: [...saved.files], variables };
 }
 
-/** Everything the node has executed or received, once it receives nothing more; null when its server does not answer. */
-async function takeOut(now: ShardNow, node: NodePlace, signal: AbortSignal): Promise<GtidSet | null> {
+interface TakenOut {
+  /** Everything the node has executed or received. */
+  readonly gtids: GtidSet;
+  readonly variables: Record<string, string>;
+}
+
+/** Once it receives nothing more; null when its server does not answer. */
+async function takeOut(now: ShardNow, node: NodePlace, signal: AbortSignal): Promise<TakenOut | null> {
   try {
     return await onNode(now, node, signal, async (session) => {
       if (now.cluster.haMode === 'mgr') {
@@ -71,7 +81,8 @@ async function takeOut(now: ShardNow, node: NodePlace, signal: AbortSignal): Pro
         await stopChannel(session);
       }
       const executed = GtidSet.parse(await executedGtids(session));
-      return executed.union(GtidSet.parse(await receivedGtids(session)));
+      const gtids = executed.union(GtidSet.parse(await receivedGtids(session)));
+      return { gtids, variables: await variablesOf(session) };
     });
   } catch (error) {
     signal.throwIfAborted();

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CatalogProbe, type ProbedCluster } from '../../support/catalog-probe.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
+import { shapeCases, shapeExamples } from '../../support/shape-cases.ts';
 
 const network = '127.0.22';
 const [first, second] = [`${network}.11`, `${network}.12`];
@@ -353,6 +354,32 @@ describe('clusters and their nodes', () => {
     const refusal = await refused('rename_cluster', { ...paras, nick_name: row?.['nick_name'] });
     expect(refusal).toMatchObject({ code: '70501', info: expect.stringContaining(cluster.name) });
     await installation.done('delete_cluster', paras);
+  });
+});
+
+describe('the shape of a cluster', () => {
+  it.for(shapeCases({ nowhere, known: first }))(
+    '%s with %s %j is refused with %s',
+    async ([jobType, field, value, code, rule]) => {
+      const paras = { cluster_id: cluster.id, ...shapeExamples[jobType], [field]: value };
+      const refusal = await refused(jobType, paras);
+      expect(refusal).toMatchObject({ code, info: expect.stringContaining(`paras.${field}`) });
+      expect(refusal.info).toMatch(rule);
+    },
+  );
+
+  it('the only shard and the only compute node of a cluster stay: 70174, 70157', async () => {
+    const shard = { cluster_id: cluster.id, shard_id: cluster.shards[0]?.id };
+    expect((await refused('delete_shard', shard)).code).toBe('70174');
+    const comp = { cluster_id: cluster.id, comp_id: cluster.comps[0]?.id };
+    expect((await refused('delete_comp', comp)).code).toBe('70157');
+  });
+
+  it('no room on the machines: 70128, 70115', async () => {
+    const shards = await failed('add_shards', { cluster_id: cluster.id, shards: '30', nodes: '1' });
+    expect([shards.code, shards.info]).toEqual(['70128', expect.stringContaining('nodes wanted, room for')]);
+    const comps = await failed('add_comps', { cluster_id: cluster.id, comps: '100' });
+    expect([comps.code, comps.info]).toEqual(['70115', expect.stringContaining('nodes wanted, room for')]);
   });
 });
 
