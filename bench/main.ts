@@ -5,6 +5,7 @@ import type { BenchOptions } from './options.ts';
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   http: async (options) => (await import('./http.ts')).benchHttp(options),
   cluster: async (options) => (await import('./cluster.ts')).benchCluster(options),
+  clone: async (options) => (await import('./clone.ts')).benchClone(options),
   compute: async (options) => (await import('./compute.ts')).benchCompute(options),
   failover: async (options) => (await import('./failover.ts')).benchFailover(options),
   idle: async (options) => (await import('./idle.ts')).benchIdle(options),

@@ -32,6 +32,7 @@ interface BenchMachines {
  * home of its own. The machines are loopback addresses.
  */
 export class BenchInstallation {
+  /** Of the manager. */
   readonly home: Home;
   readonly client: ManagerClient;
 

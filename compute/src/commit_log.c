@@ -15,6 +15,7 @@
 #include "utils/timestamp.h"
 
 #include "commit_log.h"
+#include "ddl_work.h"
 #include "quote.h"
 #include "remote.h"
 #include "settings.h"
@@ -131,9 +132,10 @@ kluster_decide_commit(const KlusterGlobalTransaction *transaction, const char *s
 
 	unsigned int code = insert_decision(connection, transaction, "commit", shards, until);
 
-	if (code == 0)
+	/* With definitions, the insert is part of their MySQL transaction. */
+	if (code == 0 && (!kluster_work_is_open() || kluster_work_commit(until)))
 		return KLUSTER_DECIDED_COMMIT;
-	if (code != ER_DUP_ENTRY)
+	if (code != ER_DUP_ENTRY || kluster_work_is_open())
 		kluster_drop(connection);
 	for (;;)
 	{

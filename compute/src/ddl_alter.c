@@ -31,6 +31,7 @@
 typedef struct Alteration
 {
 	Oid			relid;
+	RangeVar   *name;			/* says whether partitions are meant as well */
 	List	   *keys;			/* of IndexStmt, to define afterwards */
 	List	   *checks;			/* names of CHECK constraints that the rows must satisfy */
 	Oid			attached;		/* a table that becomes a partition */
@@ -229,7 +230,12 @@ finish(const Alteration *alteration)
 	if (OidIsValid(alteration->attached))
 		kluster_inherit_indexes(alteration->relid, alteration->attached);
 	foreach(cell, alteration->keys)
-		(void) kluster_define_index(alteration->relid, lfirst_node(IndexStmt, cell));
+	{
+		IndexStmt  *index = lfirst_node(IndexStmt, cell);
+
+		index->relation = alteration->name;
+		(void) kluster_define_index(alteration->relid, index);
+	}
 	if (kluster_replaying())
 		return;
 	if (OidIsValid(alteration->attached))
@@ -244,7 +250,7 @@ finish(const Alteration *alteration)
 void
 kluster_alter_table(Oid relid, AlterTableStmt *statement, const char *source, KlusterExecute execute)
 {
-	Alteration	alteration = {.relid = relid};
+	Alteration	alteration = {.relid = relid, .name = statement->relation};
 	List	   *commands = NIL;
 	ListCell   *cell;
 

@@ -148,16 +148,13 @@ choose_shard(CreateStmt *statement)
 	return psprintf("%u", kluster_replaying() ? kluster_replay_shard() : kluster_place_table());
 }
 
-/* The analysed statement as one that creates a foreign table: analysed once more, it must not change. */
-static CreateForeignTableStmt *
-as_foreign_table(const CreateStmt *statement, const char *shard)
+/* The elements of an analysed statement, such that analysing them once more changes nothing. */
+static List *
+settled_elements(const CreateStmt *statement)
 {
-	CreateForeignTableStmt *foreign = makeNode(CreateForeignTableStmt);
 	List	   *elements = NIL;
 	ListCell   *cell;
 
-	foreign->base = *statement;
-	foreign->base.type = T_CreateForeignTableStmt;
 	foreach(cell, statement->tableElts)
 	{
 		ColumnDef  *column = copyObject(lfirst_node(ColumnDef, cell));
@@ -165,10 +162,17 @@ as_foreign_table(const CreateStmt *statement, const char *shard)
 		column->constraints = NIL;
 		elements = lappend(elements, column);
 	}
-	foreign->base.tableElts = list_concat(elements, statement->constraints);
-	foreign->base.constraints = NIL;
+	return list_concat(elements, statement->constraints);
+}
+
+static CreateForeignTableStmt *
+as_foreign_table(const CreateStmt *statement, const char *shard)
+{
+	CreateForeignTableStmt *foreign = makeNode(CreateForeignTableStmt);
+
+	foreign->base = *statement;
+	foreign->base.type = T_CreateForeignTableStmt;
 	foreign->base.accessMethod = NULL;
-	foreign->base.if_not_exists = false;
 	foreign->servername = KLUSTER_SERVER;
 	foreign->options = list_make2(makeDefElem("shard", (Node *) makeString(pstrdup(shard)), -1),
 								  makeDefElem("managed", (Node *) makeString(pstrdup("true")), -1));
@@ -191,6 +195,9 @@ create_relation(Creation *creation, CreateStmt *statement)
 	List	   *hidden = OidIsValid(creation->parent) ? kluster_hide_unique(creation->parent) : NIL;
 
 	creation->name = statement->relation;
+	statement->tableElts = settled_elements(statement);
+	statement->constraints = NIL;
+	statement->if_not_exists = false;
 	if (creation->shard == NULL)
 		creation->execute((Node *) statement);
 	else

@@ -116,6 +116,37 @@ kluster_is_temporary(Node *statement)
 	}
 }
 
+/* Kinds of objects that each server has for itself. */
+static bool
+is_of_server(ObjectType type)
+{
+	return type == OBJECT_TABLESPACE || type == OBJECT_PUBLICATION || type == OBJECT_SUBSCRIPTION ||
+		type == OBJECT_PUBLICATION_NAMESPACE || type == OBJECT_PUBLICATION_REL;
+}
+
+/* Is the statement about an object that each server has for itself? */
+static bool
+concerns_server(Node *statement)
+{
+	switch (nodeTag(statement))
+	{
+		case T_DropStmt:
+			return is_of_server(castNode(DropStmt, statement)->removeType);
+		case T_RenameStmt:
+			return is_of_server(castNode(RenameStmt, statement)->renameType);
+		case T_AlterOwnerStmt:
+			return is_of_server(castNode(AlterOwnerStmt, statement)->objectType);
+		case T_CommentStmt:
+			return is_of_server(castNode(CommentStmt, statement)->objtype);
+		case T_GrantStmt:
+			return is_of_server(castNode(GrantStmt, statement)->objtype);
+		case T_SecLabelStmt:
+			return is_of_server(castNode(SecLabelStmt, statement)->objtype);
+		default:
+			return false;
+	}
+}
+
 bool
 kluster_is_logged(Node *statement)
 {
@@ -155,7 +186,7 @@ kluster_is_logged(Node *statement)
 		default:
 			break;
 	}
-	return GetCommandLogLevel(statement) == LOGSTMT_DDL && !kluster_is_temporary(statement);
+	return GetCommandLogLevel(statement) == LOGSTMT_DDL && !concerns_server(statement) && !kluster_is_temporary(statement);
 }
 
 static RangeVar *

@@ -155,7 +155,8 @@ alter_table(const Call *call, AlterTableStmt *statement)
 {
 	Oid			relid = named_relation(statement->relation);
 
-	if (OidIsValid(relid) && statement->objtype == OBJECT_TABLE && kluster_has_own_indexes(relid))
+	if (OidIsValid(relid) && (statement->objtype == OBJECT_TABLE || statement->objtype == OBJECT_FOREIGN_TABLE) &&
+		kluster_has_own_indexes(relid))
 		kluster_alter_table(relid, statement, call->source, execute_part);
 	else
 		pass_on(call);
@@ -201,6 +202,32 @@ create_table(const Call *call, CreateStmt *statement, KlusterLogEntry *entry)
 	complete(call, CMDTAG_CREATE_TABLE, 0);
 }
 
+/* PostgreSQL wants sharded tables called foreign tables, which nobody does who made them with CREATE TABLE. */
+static void
+name_kind(Node *statement)
+{
+	ObjectType *type = IsA(statement, CommentStmt) ? &castNode(CommentStmt, statement)->objtype :
+		&castNode(SecLabelStmt, statement)->objtype;
+	Node	   *object = IsA(statement, CommentStmt) ? castNode(CommentStmt, statement)->object :
+		castNode(SecLabelStmt, statement)->object;
+	Oid			relid;
+
+	if (*type != OBJECT_TABLE)
+		return;
+	relid = named_relation(makeRangeVarFromNameList(castNode(List, object)));
+	if (OidIsValid(relid) && kluster_is_sharded(relid))
+		*type = OBJECT_FOREIGN_TABLE;
+}
+
+/* As pg_dump writes it: a managed table is made at its shard, any other is there already. */
+static void
+create_foreign_table(const Call *call, CreateForeignTableStmt *statement)
+{
+	pass_on(call);
+	CommandCounterIncrement();
+	kluster_track_creation(RangeVarGetRelid(statement->base.relation, NoLock, true));
+}
+
 static void
 create_table_as(const Call *call, CreateTableAsStmt *statement, KlusterLogEntry *entry)
 {
@@ -231,6 +258,9 @@ define(const Call *call, KlusterLogEntry *entry)
 		case T_CreateTableAsStmt:
 			create_table_as(call, castNode(CreateTableAsStmt, statement), entry);
 			break;
+		case T_CreateForeignTableStmt:
+			create_foreign_table(call, (CreateForeignTableStmt *) statement);
+			break;
 		case T_DropStmt:
 			if (kluster_names_sharded(castNode(DropStmt, statement)))
 				kluster_drop_tables(castNode(DropStmt, statement));
@@ -249,6 +279,11 @@ define(const Call *call, KlusterLogEntry *entry)
 		case T_AlterObjectSchemaStmt:
 			if (OidIsValid(named_relation(castNode(AlterObjectSchemaStmt, statement)->relation)))
 				kluster_track_change_of_all(named_relation(castNode(AlterObjectSchemaStmt, statement)->relation));
+			pass_on(call);
+			break;
+		case T_CommentStmt:
+		case T_SecLabelStmt:
+			name_kind(statement);
 			pass_on(call);
 			break;
 		case T_AlterSeqStmt:

@@ -274,6 +274,13 @@ define_for_partition(Oid partition, IndexStmt *statement, Oid index, Oid constra
 	(void) define(partition, copy, index, constraint);
 }
 
+/* Not with ON ONLY, as pg_dump writes it: the partitions' indexes follow, and are attached. */
+static bool
+is_for_partitions(const IndexStmt *statement)
+{
+	return statement->relation == NULL || statement->relation->inh;
+}
+
 static Oid
 define(Oid relid, IndexStmt *statement, Oid parent_index, Oid parent_constraint)
 {
@@ -288,7 +295,7 @@ define(Oid relid, IndexStmt *statement, Oid parent_index, Oid parent_constraint)
 	relation = relation_open(relid, ShareLock);
 	check_allowed(relation, statement);
 	index = create_entry(relation, statement, parent_index, parent_constraint, &constraint);
-	partitions = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE ? find_inheritance_children(relid, ShareLock) : NIL;
+	partitions = relation->rd_rel->relkind == RELKIND_PARTITIONED_TABLE && is_for_partitions(statement) ? find_inheritance_children(relid, ShareLock) : NIL;
 	relation_close(relation, NoLock);
 	CommandCounterIncrement();
 	foreach(cell, partitions)
@@ -377,14 +384,23 @@ kluster_inherit_indexes(Oid parent, Oid partition)
 	relation_close(from, NoLock);
 }
 
+/* An index whose kind is hidden. */
+typedef struct Hidden
+{
+	Oid			index;
+	bool		primary;
+} Hidden;
+
 static void
-set_unique(Oid index, bool unique)
+set_kind(Oid index, bool unique, bool primary)
 {
 	Relation	catalog = table_open(IndexRelationId, RowExclusiveLock);
 	HeapTuple	tuple = SearchSysCacheCopy1(INDEXRELID, ObjectIdGetDatum(index));
-	Oid			relid = ((Form_pg_index) GETSTRUCT(tuple))->indrelid;
+	Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+	Oid			relid = form->indrelid;
 
-	((Form_pg_index) GETSTRUCT(tuple))->indisunique = unique;
+	form->indisunique = unique;
+	form->indisprimary = primary;
 	CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
 	heap_freetuple(tuple);
 	table_close(catalog, RowExclusiveLock);
@@ -402,14 +418,18 @@ kluster_hide_unique(Oid parent)
 	foreach(cell, RelationGetIndexList(relation))
 	{
 		HeapTuple	tuple = SearchSysCache1(INDEXRELID, ObjectIdGetDatum(lfirst_oid(cell)));
+		Form_pg_index form = (Form_pg_index) GETSTRUCT(tuple);
+		Hidden	   *entry = palloc(sizeof(Hidden));
 
-		if (((Form_pg_index) GETSTRUCT(tuple))->indisunique)
-			hidden = lappend_oid(hidden, lfirst_oid(cell));
+		entry->index = lfirst_oid(cell);
+		entry->primary = form->indisprimary;
+		if (form->indisunique)
+			hidden = lappend(hidden, entry);
 		ReleaseSysCache(tuple);
 	}
 	relation_close(relation, NoLock);
 	foreach(cell, hidden)
-		set_unique(lfirst_oid(cell), false);
+		set_kind(((Hidden *) lfirst(cell))->index, false, false);
 	if (hidden != NIL)
 		CommandCounterIncrement();
 	return hidden;
@@ -424,6 +444,6 @@ kluster_show_unique(List *hidden)
 		return;
 	CommandCounterIncrement();
 	foreach(cell, hidden)
-		set_unique(lfirst_oid(cell), true);
+		set_kind(((Hidden *) lfirst(cell))->index, true, ((Hidden *) lfirst(cell))->primary);
 	CommandCounterIncrement();
 }

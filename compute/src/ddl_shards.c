@@ -238,6 +238,51 @@ check_columns(const KlusterTableShape *before, KlusterTableShape *after, uint32 
 	}
 }
 
+/* The unique key that is new; NULL: none, or several. */
+static const char *
+new_unique_key(const KlusterTableShape *before, const KlusterTableShape *after)
+{
+	const char *name = NULL;
+
+	for (int i = 0; i < after->key_count; i++)
+	{
+		bool		known = !after->keys[i].unique;
+
+		for (int k = 0; k < before->key_count; k++)
+			known = known || before->keys[k].index == after->keys[i].index;
+		if (!known)
+			name = after->keys[i].name;
+	}
+	return name;
+}
+
+/* Says like PostgreSQL that rows are in the way of a unique key. */
+static void
+do_naming_key(const KlusterWork *alter, const char *key)
+{
+	MemoryContext caller = CurrentMemoryContext;
+
+	PG_TRY();
+	{
+		kluster_work_do(alter);
+	}
+	PG_CATCH();
+	{
+		ErrorData  *error;
+
+		MemoryContextSwitchTo(caller);
+		error = CopyErrorData();
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || key == NULL)
+			PG_RE_THROW();
+		FlushErrorState();
+		ereport(ERROR,
+				(errcode(ERRCODE_UNIQUE_VIOLATION),
+				 errmsg("could not create unique index \"%s\"", key),
+				 errdetail_internal("%s", error->message)));
+	}
+	PG_END_TRY();
+}
+
 static void
 alter_at_shard(const KlusterTableShape *before, const KlusterTableShape *after, uint32 shard)
 {
@@ -258,7 +303,7 @@ alter_at_shard(const KlusterTableShape *before, const KlusterTableShape *after, 
 		alter.at_commit = psprintf("ALTER TABLE %s %s", to, change.at_commit);
 	if (kluster_work_drops(shard, after->database, after->table))
 		kluster_work_set_aside(shard, after->database, after->table);
-	kluster_work_do(&alter);
+	do_naming_key(&alter, new_unique_key(before, after));
 }
 
 void

@@ -247,8 +247,13 @@ kluster_store_append(uint64 token, uint64 seen, List *entries, List *statements)
 	foreach(cell, statements)
 		execute(lfirst(cell));
 	execute(psprintf("DELETE FROM %s WHERE token = " UINT64_FORMAT " AND at_commit IS NULL", table(INTENTS), token));
-	execute("COMMIT");
 	return id;
+}
+
+bool
+kluster_store_has(uint64 token)
+{
+	return query_number(psprintf("SELECT COUNT(*) FROM %s WHERE txn_id = " UINT64_FORMAT, table(log_name()), token)) > 0;
 }
 
 List *

@@ -45,10 +45,13 @@ extern List *kluster_store_intents(void);
 
 /*
  * Appends to the log, and deletes the intents of the token that have nothing
- * to do after the commit, and executes `statements`, all or nothing. `seen` is the last entry that this node has. The id of
- * the last entry.
+ * to do after the commit, and executes `statements`, in a MySQL transaction that stays
+ * open. `seen` is the last entry that this node has. The id of the last entry.
  */
 extern uint64 kluster_store_append(uint64 token, uint64 seen, List *entries, List *statements);
+
+/* Does the log have entries of the token? */
+extern bool kluster_store_has(uint64 token);
 
 typedef struct KlusterLoggedEntry
 {

@@ -40,6 +40,7 @@ kluster_track_begin(void)
 	if (depth++ > 0)
 		return;
 	tracked = NIL;
+	kluster_forget_creations();
 	context = AllocSetContextCreate(TopTransactionContext, "kluster statement", ALLOCSET_SMALL_SIZES);
 }
 

@@ -51,7 +51,9 @@ static struct
 	List	   *entries;		/* of Entry */
 	List	   *with_log;		/* SQL for the metadata server */
 	List	   *blocked;		/* shards with intents that could not be ended */
-	uint64		appended;		/* id of the last entry in the log; 0: not yet */
+	uint64		appended;		/* id of the last entry sent to the log; 0: not yet */
+	bool		open;			/* ... and not committed yet */
+	unsigned long session;		/* of MySQL, where that is */
 }			work;
 
 static uint64
@@ -314,8 +316,28 @@ append_to_log(void)
 	kluster_lock_applying();
 	kluster_fault("ddl_before_log");
 	work.appended = kluster_store_append(work.token, number_before_work(), entries, work.with_log);
-	kluster_fault("ddl_after_log");
+	work.session = mysql_thread_id(kluster_mysql(kluster_metadata_connection()));
+	work.open = true;
 	kluster_store_applied(work.appended);
+}
+
+bool
+kluster_work_is_open(void)
+{
+	return work.open;
+}
+
+bool
+kluster_work_commit(TimestampTz until)
+{
+	KlusterConnection *connection = kluster_metadata_connection();
+
+	/* Another session knows nothing of the entries. */
+	if (mysql_thread_id(kluster_mysql(connection)) != work.session || !kluster_try_execute(connection, "COMMIT", until))
+		return false;
+	work.open = false;
+	kluster_fault("ddl_after_log");
+	return true;
 }
 
 /* Does what was put off. What fails stays for whoever takes the lock next. */
@@ -381,12 +403,15 @@ static void
 end_work(bool committed)
 {
 	MemoryContext caller = CurrentMemoryContext;
-	uint64		appended = work.appended;
+	volatile uint64 appended = work.appended;
 
 	PG_TRY();
 	{
-		if (!committed && appended == 0)
+		if (!committed)
 			kluster_execute(kluster_metadata_connection(), "ROLLBACK", NULL);
+		/* The answer to COMMIT may have been lost: the log knows. */
+		if (!committed && appended != 0 && !kluster_store_has(work.token))
+			appended = 0;
 		kluster_fault("ddl_before_finish");
 		if (appended != 0)
 			finish_steps();

@@ -14,9 +14,11 @@
  *      Then the statement is executed. Destructive ones are not executed now;
  *      there is only the intent.
  *   3. When PostgreSQL is about to commit, the log entries are appended, and
- *      intents that need nothing more are deleted, in one MySQL transaction. THIS
- *      is the commit of the definition. The number of the entry is stored in the
- *      same PostgreSQL transaction as the definition itself.
+ *      intents that need nothing more are deleted, in one MySQL transaction. ITS
+ *      COMMIT is the commit of the definition. When the transaction has written
+ *      rows, its decision (commit_log.h) is inserted in that same MySQL
+ *      transaction, so both are committed or none. The number of the entry is stored
+ *      in the same PostgreSQL transaction as the definition itself.
  *   4. After the commit what was put off (DROP TABLE) is executed and the rest of
  *      the intents deleted. After a rollback the statements are taken back.
  *   5. Whoever takes the lock finds the intents of a holder that died: of a token
@@ -39,6 +41,8 @@
 #define KLUSTER_DDL_WORK_H
 
 #include "postgres.h"
+
+#include "datatype/timestamp.h"
 
 #include "table_shape.h"
 
@@ -92,6 +96,12 @@ extern void kluster_work_log(const KlusterLogEntry *entry);
 
 /* A statement for the metadata server, executed in the MySQL transaction that appends to the log. */
 extern void kluster_work_with_log(const char *sql);
+
+/* Have entries been sent to the log whose MySQL transaction is still open? Rows must be committed in two phases then. */
+extern bool kluster_work_is_open(void);
+
+/* Commits that MySQL transaction. False: its outcome is not known, or it was lost before. */
+extern bool kluster_work_commit(TimestampTz until);
 
 /* Identifies the transaction's definitions in the whole cluster; on replay the one of the entry. */
 extern uint64 kluster_work_token(void);

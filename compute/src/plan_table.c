@@ -101,9 +101,8 @@ classify(RelOptInfo *rel, KlusterRel *info)
 	{
 		RestrictInfo *condition = lfirst_node(RestrictInfo, cell);
 
-		if (condition->pseudoconstant)
-			continue;
-		if (kluster_ships_condition(rel->relids, condition->clause))
+		/* PostgreSQL checks one without columns before the scan of the table, but not before anything made from it. */
+		if (!condition->pseudoconstant && kluster_ships_condition(rel->relids, condition->clause))
 			info->remote = lappend(info->remote, condition);
 		else
 			info->local = lappend(info->local, condition);

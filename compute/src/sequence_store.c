@@ -100,6 +100,12 @@ kluster_note_creation(Oid relid)
 }
 
 void
+kluster_forget_creations(void)
+{
+	noted = NIL;
+}
+
+void
 kluster_sequences_defined(void)
 {
 	List	   *created = noted;

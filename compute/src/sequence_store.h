@@ -17,6 +17,9 @@ extern KlusterSequence kluster_read_sequence(Oid relid);
 /* Notes that a definition has created the relation; it may be a sequence. */
 extern void kluster_note_creation(Oid relid);
 
+/* A definition begins: what one that failed has noted is not there any more. */
+extern void kluster_forget_creations(void);
+
 /* Makes what was noted known as sequences of the cluster. Called after each definition, on replay as well. */
 extern void kluster_sequences_defined(void);
 

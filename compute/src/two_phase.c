@@ -4,6 +4,7 @@
  * COMMIT, in PostgreSQL's pre-commit event, where an error still aborts:
  *
  *   no shard written     the branches that only read are ended.
+ *                        Definitions, if there are any, are committed (ddl_work.h).
  *   one shard written    XA COMMIT ... ONE PHASE there. When the answer is lost, the client
  *                        gets "outcome unknown" (08007), as from any server that
  *                        dies during a commit.
@@ -46,6 +47,7 @@
 #include "utils/timestamp.h"
 
 #include "commit_log.h"
+#include "ddl_work.h"
 #include "fault.h"
 #include "global_transaction.h"
 #include "remote.h"
@@ -305,10 +307,15 @@ kluster_commit_shards(void)
 	kluster_each_connection(collect, &participants);
 	foreach(cell, participants.readers)
 		end_reader(lfirst(cell));
-	if (list_length(participants.writers) == 1)
+	if (list_length(participants.writers) == 1 && !kluster_work_is_open())
 		commit_in_one_phase(linitial(participants.writers));
 	else if (participants.writers != NIL)
 		commit_in_two_phases(participants.writers);
+	else if (kluster_work_is_open() && !kluster_work_commit(0))
+		ereport(ERROR,
+				(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
+				 errmsg("the metadata server does not answer: the definitions of this transaction may be committed"),
+				 errhint("When they are, this compute node follows as soon as the metadata server answers.")));
 	foreach(cell, participants.readers)
 		release_reader(lfirst(cell));
 	current.name[0] = '\0';

@@ -7,8 +7,8 @@ import type { MetadataDatabase } from './database.ts';
 /** What the account is filed under in the credentials of its cluster. */
 export const metadataPurpose = 'metadata';
 
-/** Bookkeeping of definitions that are under way: compute nodes of all clusters share these tables. */
-const definitionTables = ['kluster_ddl_intents', 'kluster_ddl_progress'];
+/** Bookkeeping of definitions and of sequences: compute nodes of all clusters share these tables. */
+const definitionTables = ['kluster_ddl_intents', 'kluster_ddl_progress', 'kluster_shared_sequences'];
 
 const anyHost = '%';
 

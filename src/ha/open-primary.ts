@@ -1,6 +1,6 @@
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import type { StorageNode } from '../core/model.ts';
-import { readChannel, removeChannel } from '../engines/mysql/channel.ts';
+import { readChannel, removeChannel, stopChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { receivedGtids, waitForGtids } from '../engines/mysql/gtid.ts';
 import { makeWritable } from '../engines/mysql/read-only.ts';
@@ -32,18 +32,25 @@ export async function openPrimary(
 }
 
 /** As `openPrimary`, in a session that is open already; the office of the manager was asked for just now. */
-export async function becomePrimary(session: SqlSession, acknowledgements: number): Promise<void> {
-  await detach(session);
+export async function becomePrimary(
+  session: SqlSession,
+  acknowledgements: number,
+  onOpen?: () => void,
+): Promise<void> {
+  const follows = (await readChannel(session)) !== null;
+  if (follows) await leave(session);
   if (acknowledgements > 0) await requireAcknowledgements(session, acknowledgements);
   await makeWritable(session);
+  onOpen?.();
+  // Writes do not wait for this: it takes the longest.
+  if (follows) await removeChannel(session);
 }
 
 /** A node that was just promoted still has the channel to its former source; all that it received is applied first. */
-async function detach(session: SqlSession): Promise<void> {
-  if ((await readChannel(session)) === null) return;
+async function leave(session: SqlSession): Promise<void> {
   const received = await receivedGtids(session);
   if (!(await waitForGtids(session, received, applyWaitSeconds))) {
     throw new KlusterError('engine_sql', `received transactions are not applied yet: ${received}`);
   }
-  await removeChannel(session);
+  await stopChannel(session);
 }

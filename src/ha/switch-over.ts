@@ -189,7 +189,10 @@ async function carryOn(
       unfinished.push(`${what}: ${errorText(error)}`);
     }
   };
-  const opened = becomePrimary(sessions.target, shard.fullsyncLevel).then(() => performance.now() - began);
+  let openedAt: number | null = null;
+  const opened = becomePrimary(sessions.target, shard.fullsyncLevel, () => {
+    openedAt = performance.now();
+  });
   const rerouted = rerouteAll(context, signal);
   await Promise.all([
     attempt(`open ${colonAddress(target)}`, opened),
@@ -206,7 +209,6 @@ async function carryOn(
       );
     }),
   ]);
-  const [outcome] = await Promise.allSettled([opened]);
-  const pauseMs = outcome.status === 'fulfilled' ? outcome.value : performance.now() - began;
+  const pauseMs = (openedAt ?? performance.now()) - began;
   return { pauseMs: Math.round(pauseMs), unfinished };
 }

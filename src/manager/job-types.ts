@@ -17,6 +17,7 @@ import { rebuildNode } from '../missions/rebuild-node/mission.ts';
 import { addNodes } from '../missions/add-nodes/mission.ts';
 import { deleteNode } from '../missions/delete-node/mission.ts';
 import { renameCluster } from '../missions/rename-cluster.ts';
+import { setClusterVariable } from '../missions/set-cluster-variable/mission.ts';
 import { setMachine } from '../missions/set-machine.ts';
 import { setVariable } from '../missions/set-variable.ts';
 import { updateInstanceCgroup } from '../missions/update-instance-cgroup.ts';
@@ -36,6 +37,7 @@ export const missions: readonly AnyMission<Services>[] = [
   deleteNode,
   manualSwitch,
   rebuildNode,
+  setClusterVariable,
   addShards,
   addComps,
   deleteShard,

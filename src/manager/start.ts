@@ -19,7 +19,7 @@ import { openMetadataServer, type MetadataServer } from './metadata-server.ts';
 import { recordThisProcess } from './process-file.ts';
 import { Resources } from './resources.ts';
 import { catalogKey, installationSecret } from './secrets.ts';
-import { makeWatches } from './watches.ts';
+import { makeWatches, type Watches } from './watches.ts';
 
 export interface ManagerOptions {
   /** Directory of the installation (`home.ts`). */
@@ -100,7 +100,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     process.kill(process.pid, 'SIGTERM');
   };
   const agents = new AgentClients({ secret, epoch: () => database.epoch ?? 0 });
-  const { shardWatch, computeWatch, inDoubtWatch, agentWatch } = makeWatches({
+  const watches = makeWatches({
     catalog,
     agents,
     logger,
@@ -113,8 +113,8 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     agents,
     logger,
     installationSecret: secret,
-    liveness: agentWatch,
-    shards: shardWatch,
+    liveness: watches.agentWatch,
+    shards: watches.shardWatch,
   };
   const engine = new JobEngine<Services>({
     database,
@@ -126,15 +126,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
       loseOffice(new KlusterError('stale_epoch', 'the job engine found a younger term of office'));
     },
   });
-  for (const [name, watch] of [
-    ['agent watch', agentWatch],
-    ['shard watch', shardWatch],
-    ['compute watch', computeWatch],
-    ['watch of prepared transactions', inDoubtWatch],
-  ] as const) {
-    watch.start();
-    resources.add(name, () => watch.stop());
-  }
+  startWatches(watches, resources);
   await engine.start();
   resources.add('jobs', () => engine.stop());
 
@@ -160,6 +152,21 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   const url = await listen(server, config);
   await database.write((sql) => catalog.managers.setLeader(sql, at));
   return url;
+}
+
+function startWatches(
+  { agentWatch, shardWatch, computeWatch, inDoubtWatch }: Watches,
+  resources: Resources,
+): void {
+  for (const [name, watch] of [
+    ['agent watch', agentWatch],
+    ['shard watch', shardWatch],
+    ['compute watch', computeWatch],
+    ['watch of prepared transactions', inDoubtWatch],
+  ] as const) {
+    watch.start();
+    resources.add(name, () => watch.stop());
+  }
 }
 
 async function openDatabase(metadata: MetadataServer, logger: Logger): Promise<MetadataDatabase> {

@@ -73,6 +73,9 @@ export const sqlAreas: Readonly<Record<string, readonly string[]>> = {
     `--sorted SELECT id FROM qa ORDER BY t COLLATE "C" DESC, id OFFSET 2 LIMIT 3`,
     `--sorted SELECT id FROM qa ORDER BY id FETCH FIRST 2 ROWS WITH TIES`,
     `SELECT count(*) FILTER (WHERE g = 1), percentile_cont(0.5) WITHIN GROUP (ORDER BY id) FROM qa`,
+    `SELECT count(*) FROM qa WHERE now() < '2000-01-01'`,
+    `SELECT id FROM qa WHERE now() < '2000-01-01' LIMIT 1`,
+    `SELECT count(*) FROM qa a JOIN qa b USING (id) WHERE now() < '2000-01-01'`,
     `DROP TABLE qa, qb`,
   ],
   cursors: [

@@ -12,6 +12,7 @@ import {
 import type { Services } from '../../jobs/services.ts';
 import { cloneDeadlineMs, cloneNode, startForClone } from '../topology/clone-node.ts';
 import { chooseSource } from '../topology/clone-source.ts';
+import { copyVariables, variablesOf } from '../topology/copy-variables.ts';
 import { drain } from '../topology/drain.ts';
 import { restartRetry } from '../topology/instances.ts';
 import { acknowledge, catchUp, catchUpDeadlineMs, joinShardGroup } from '../topology/join-shard.ts';
@@ -77,7 +78,7 @@ function shardOrder({ settings, ...prepared }: AddNodesPrepared, shard: GrowingS
     nodes: shard.nodes,
     parent: stepPaths.install,
     clusterOf: () => clusterId(prepared.clusterId),
-    instanceOf: (_, node) => instanceId(`${shard.instancePrefix}-node${String(node)}`),
+    instanceOf: (_, node) => instanceId(`${shard.instancePrefix}-n${String(node)}`),
   };
 }
 
@@ -128,6 +129,7 @@ function copy(one: Growing, index: number): Step<Services> {
       const { hostaddr, port } = await chooseSource(now, wish, signal);
       await startForClone(context, target);
       await cloneNode(context, now, { target, source: { hostaddr, port }, limitMbPerSecond: 0 });
+      await copyVariables(context, now, target, await onNode(now, now.primary, signal, variablesOf));
       return { source: colonAddress({ hostaddr, port }) };
     },
   };

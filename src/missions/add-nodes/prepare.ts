@@ -84,8 +84,8 @@ export async function prepareAddNodes(context: Context, paras: AddNodesParas): P
       shardId: shard.id,
       name: shard.name,
       groupName: cluster.haMode === 'mgr' ? await groupNameOf(context, shard) : '',
-      // Names never return: a machine that does not answer may still have a node of an earlier job.
-      instancePrefix: instanceName(cluster.id, `${shard.name.replace('_', '')}-job${String(context.jobId)}`),
+      // Short, because the paths of sockets are. Names never return: a machine that does not answer may still have a node of an earlier job.
+      instancePrefix: instanceName(cluster.id, `${shard.name.replace('_', '')}-j${String(context.jobId)}`),
       nodes: [...(placed[index] ?? [])],
     });
   }
@@ -100,7 +100,7 @@ export async function prepareAddNodes(context: Context, paras: AddNodesParas): P
     comps: tellableComps(comps),
     promised: growing.flatMap(({ instancePrefix, nodes }) =>
       nodes.map(({ hostaddr }, index) => ({
-        instanceId: `${instancePrefix}-node${String(index + 1)}`,
+        instanceId: `${instancePrefix}-n${String(index + 1)}`,
         hostaddr,
         machineType: 'storage' as const,
         memoryMb: sizing.storage.memoryMb,

@@ -16,18 +16,25 @@ export async function serveAgain(
   context: StepContext<Services>,
   { id, shardId }: StorageNode,
 ): Promise<void> {
-  const { services, signal } = context;
   try {
-    await until(signal, waitMs, 'the node to do its part', async () => {
-      const { cluster, account, nodes, shard } = await readShardContext(services.catalog, shardId, signal);
-      const node = nodes.find((candidate) => candidate.id === id);
-      if (node === undefined) return `it is no longer a node of ${shard.name}`;
-      return missing(await observeNode(node, cluster.haMode, account, signal), cluster.haMode) ?? true;
-    });
+    await untilServing(context, { id, shardId });
   } catch (error) {
     if (!(error instanceof KlusterError) || error.kind !== 'step_deadline') throw error;
     await context.note(`it runs, but is left to the health loop: ${error.message}`);
   }
+}
+
+/** @throws KlusterError step_deadline */
+export async function untilServing(
+  { services, signal }: StepContext<Services>,
+  { id, shardId }: Pick<StorageNode, 'id' | 'shardId'>,
+): Promise<void> {
+  await until(signal, waitMs, 'the node to do its part', async () => {
+    const { cluster, account, nodes, shard } = await readShardContext(services.catalog, shardId, signal);
+    const node = nodes.find((candidate) => candidate.id === id);
+    if (node === undefined) return `it is no longer a node of ${shard.name}`;
+    return missing(await observeNode(node, cluster.haMode, account, signal), cluster.haMode) ?? true;
+  });
 }
 
 /** What a node lacks to do its part, in words; null when nothing. */

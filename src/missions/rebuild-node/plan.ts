@@ -12,12 +12,13 @@ import {
 import type { Services } from '../../jobs/services.ts';
 import { cloneDeadlineMs, cloneNode, startForClone } from '../topology/clone-node.ts';
 import { chooseSource } from '../topology/clone-source.ts';
-import { secureDeadlineMs, secureErrant } from '../topology/errant-transactions.ts';
+import { copyVariables, variablesOf } from '../topology/copy-variables.ts';
+import { secureDeadlineMs, securedTransactions, secureErrant } from '../topology/errant-transactions.ts';
 import { restartRetry } from '../topology/instances.ts';
 import { acknowledge, catchUp, catchUpDeadlineMs, joinShardGroup } from '../topology/join-shard.ts';
-import { readShard, replicaOf, type NodePlace, type ShardNow } from '../topology/shard-now.ts';
+import { onNode, readShard, replicaOf, type NodePlace, type ShardNow } from '../topology/shard-now.ts';
 import { defaultReplicaDelay, type RebuildNodeParas } from './parameters.ts';
-import type { RebuildingNode, RebuildNodePrepared } from './prepared.ts';
+import type { RebuildingNode, RebuildNodePrepared, RebuildStep } from './prepared.ts';
 
 type Context = StepContext<Services>;
 
@@ -94,6 +95,10 @@ function sourceOf({ signal }: Context, { paras, except }: Order, now: ShardNow):
   return chooseSource(now, wish, signal);
 }
 
+/** Path of another step of the same node. */
+const pathOf = ({ path }: Context, step: RebuildStep): string =>
+  `${path.slice(0, path.lastIndexOf('/'))}/${step}`;
+
 function check(order: Order, node: RebuildingNode): Step<Services> {
   return {
     kind: 'step',
@@ -127,6 +132,7 @@ function save(order: Order, node: RebuildingNode): Step<Services> {
         const securing = {
           node: placeOf(node),
           key: keyOf(context, node),
+          except: order.except,
           discardUnsaved: order.paras.discard_unsaved ?? false,
         };
         const secured = await secureErrant(context, now, securing);
@@ -190,6 +196,9 @@ function clone(order: Order, node: RebuildingNode): Step<Services> {
         source: { hostaddr, port },
         limitMbPerSecond: node.limit,
       });
+      const { variables } = context.outputOf(pathOf(context, 'save_errant'), securedTransactions);
+      const inherited = variables ?? (await onNode(now, now.primary, context.signal, variablesOf));
+      await copyVariables(context, now, placeOf(node), inherited);
       return { source: colonAddress(source) };
     },
   };

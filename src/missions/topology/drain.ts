@@ -2,14 +2,12 @@ import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
 import { colonAddress, type HostPort, type StorageNode } from '../../core/model.ts';
 import { connectedReplicas, readChannel, stopChannel } from '../../engines/mysql/channel.ts';
-import { executedGtids, receivedGtids } from '../../engines/mysql/gtid.ts';
+import { executedGtids } from '../../engines/mysql/gtid.ts';
 import { groupMembers, leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
-import { EngineSqlError } from '../../engines/sql-error.ts';
-import type { SqlSession } from '../../engines/sql.ts';
+import { answerOf, transactionsOf, untilHeldByOthers } from './held-by-others.ts';
 import { onNode, type ShardNow } from './shard-now.ts';
 import { until } from './until.ts';
 
-const drainWaitMs = 60_000;
 /** A member that left without a word is expelled after the failure detector's 5 s. */
 const expelWaitMs = 60_000;
 
@@ -30,7 +28,7 @@ export async function drain(now: ShardNow, node: StorageNode, signal: AbortSigna
 }
 
 async function handOver(now: ShardNow, node: StorageNode, signal: AbortSignal): Promise<void> {
-  const { primary, shard, nodes } = now;
+  const { primary, shard } = now;
   const own = await stopReceiving(now, node, signal);
   const wanted = await onNode(now, primary, signal, async (session) => {
     if (own === null && (await connectedReplicas(session)).some((replica) => sameAddress(replica, node))) {
@@ -41,13 +39,7 @@ async function handOver(now: ShardNow, node: StorageNode, signal: AbortSignal): 
     }
     return GtidSet.parse(await executedGtids(session)).union(own ?? GtidSet.empty);
   });
-  const others = nodes.filter(({ id, status }) => id !== primary.id && id !== node.id && status === 'active');
-  const goal = `${String(shard.fullsyncLevel)} other replicas of ${shard.name} to have what ${colonAddress(node)} has`;
-  await until(signal, drainWaitMs, goal, async () => {
-    const have = await Promise.all(others.map((other) => has(now, other, wanted, signal)));
-    const enough = have.filter(Boolean).length;
-    return enough >= shard.fullsyncLevel ? true : `${String(enough)} have`;
-  });
+  await untilHeldByOthers(now, { node, wanted, needed: shard.fullsyncLevel }, signal);
 }
 
 /** Everything the node has executed or received; null when it does not answer. */
@@ -55,29 +47,9 @@ async function stopReceiving(now: ShardNow, node: HostPort, signal: AbortSignal)
   return answerOf(signal, () =>
     onNode(now, node, signal, async (session) => {
       if ((await readChannel(session)) !== null) await stopChannel(session);
-      return transactions(session);
+      return transactionsOf(session);
     }),
   );
-}
-
-async function transactions(session: SqlSession): Promise<GtidSet> {
-  const executed = GtidSet.parse(await executedGtids(session));
-  return executed.union(GtidSet.parse(await receivedGtids(session)));
-}
-
-async function has(now: ShardNow, at: HostPort, wanted: GtidSet, signal: AbortSignal): Promise<boolean> {
-  const found = await answerOf(signal, () => onNode(now, at, signal, transactions));
-  return found !== null && found.contains(wanted);
-}
-
-async function answerOf<T>(signal: AbortSignal, ask: () => Promise<T>): Promise<T | null> {
-  try {
-    return await ask();
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof EngineSqlError) || !error.connectionLost) throw error;
-    return null;
-  }
 }
 
 async function leave(now: ShardNow, node: StorageNode, signal: AbortSignal): Promise<void> {

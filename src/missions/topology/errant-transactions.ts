@@ -2,13 +2,14 @@ import Type from 'typebox';
 import type { SavedTransactions } from '../../core/agent-protocol.ts';
 import { errorText, KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
-import { colonAddress } from '../../core/model.ts';
+import { colonAddress, type HostPort } from '../../core/model.ts';
 import { readChannel, stopChannel } from '../../engines/mysql/channel.ts';
-import { executedGtids, receivedGtids } from '../../engines/mysql/gtid.ts';
+import { executedGtids } from '../../engines/mysql/gtid.ts';
 import { leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
-import { EngineSqlError } from '../../engines/sql-error.ts';
 import type { StepContext } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
+import { variablesOf } from './copy-variables.ts';
+import { answerOf, otherReplicas, transactionsOf, untilHeldByOthers } from './held-by-others.ts';
 import { onNode, type NodePlace, type ShardNow } from './shard-now.ts';
 
 /** What was found on a node that is about to lose its data. */
@@ -17,6 +18,8 @@ export const securedTransactions = Type.Object({
   errant: Type.String(),
   /** Files on the node's machine that hold it. */
   files: Type.Array(Type.String()),
+  /** What was set on it with set_variable; null when its server did not answer. */
+  variables: Type.Union([Type.Record(Type.String(), Type.String()), Type.Null()]),
 });
 export type SecuredTransactions = Type.Static<typeof securedTransactions>;
 
@@ -24,6 +27,8 @@ interface Securing {
   readonly node: NodePlace;
   /** Names the files; a repeated call with the same key finds them. */
   readonly key: string;
+  /** Nodes that lose their data in the same job: nothing is entrusted to them. */
+  readonly except: readonly HostPort[];
   /** Go on when some of the transactions are in no log any more. */
   readonly discardUnsaved: boolean;
 }
@@ -32,22 +37,24 @@ interface Securing {
 export const secureDeadlineMs = 3_700_000;
 
 /**
- * Takes a node out of replication and writes the transactions that its primary lacks to files on its machine, whether
+ * Takes a node out of replication, once other replicas have what it may have acknowledged alone, and writes the transactions that its primary lacks to files on its machine, whether
  * its server runs or not. They may be writes that a user was told are committed: an old primary commits at its restart
  * what no replica had acknowledged. May be repeated.
- * @throws KlusterError transactions_not_saved
+ * @throws KlusterError transactions_not_saved; step_deadline when the others do not get it
  */
 export async function secureErrant(
   context: StepContext<Services>,
   now: ShardNow,
-  { node, key, discardUnsaved }: Securing,
+  { node, key, except, discardUnsaved }: Securing,
 ): Promise<SecuredTransactions> {
   const { services, signal } = context;
   const own = await takeOut(now, node, signal);
   // Read after the node's, so that whatever the node got from the primary is in it.
   const known = await onNode(now, now.primary, signal, executedGtids);
-  const errant = own?.subtract(GtidSet.parse(known));
-  if (errant?.isEmpty === true) return { errant: '', files: [] };
+  await entrust(now, { node, except, wanted: GtidSet.parse(known) }, signal);
+  const errant = own?.gtids.subtract(GtidSet.parse(known));
+  const variables = own?.variables ?? null;
+  if (errant?.isEmpty === true) return { errant: '', files: [], variables };
   const agent = services.agents.at({ hostaddr: node.hostaddr, port: node.agentPort });
   const saved = await agent.saveTransactions(node.instanceId, { operationKey: key, known }, { signal });
   const missing = (errant ?? GtidSet.empty).subtract(GtidSet.parse(saved.gtids));
@@ -58,26 +65,38 @@ export async function secureErrant(
     await context.note(`${lost}; given up, because discard_unsaved is 1`);
   }
   await report(context, at, saved);
-  return { errant: (errant ?? GtidSet.parse(saved.gtids)).toString(), files: [...saved.files] };
+  return { errant: (errant ?? GtidSet.parse(saved.gtids)).toString(), files: [...saved.files], variables };
 }
 
-/** Everything the node has executed or received, once it receives nothing more; null when its server does not answer. */
-async function takeOut(now: ShardNow, node: NodePlace, signal: AbortSignal): Promise<GtidSet | null> {
-  try {
-    return await onNode(now, node, signal, async (session) => {
+interface TakenOut {
+  /** Everything the node has executed or received. */
+  readonly gtids: GtidSet;
+  readonly variables: Record<string, string>;
+}
+
+/** Once it receives nothing more; null when its server does not answer. */
+async function takeOut(now: ShardNow, node: NodePlace, signal: AbortSignal): Promise<TakenOut | null> {
+  return answerOf(signal, () =>
+    onNode(now, node, signal, async (session) => {
       if (now.cluster.haMode === 'mgr') {
         if ((await ownGroupState(session)) !== 'OFFLINE') await leaveGroup(session);
       } else if ((await readChannel(session)) !== null) {
         await stopChannel(session);
       }
-      const executed = GtidSet.parse(await executedGtids(session));
-      return executed.union(GtidSet.parse(await receivedGtids(session)));
-    });
-  } catch (error) {
-    signal.throwIfAborted();
-    if (!(error instanceof EngineSqlError) || !error.connectionLost) throw error;
-    return null;
-  }
+      return { gtids: await transactionsOf(session), variables: await variablesOf(session) };
+    }),
+  );
+}
+
+/** With fewer other replicas than a commit needs acknowledgements, all of them must have it. */
+async function entrust(
+  now: ShardNow,
+  entrusted: { readonly node: HostPort; readonly except: readonly HostPort[]; readonly wanted: GtidSet },
+  signal: AbortSignal,
+): Promise<void> {
+  if (now.cluster.haMode !== 'rbr') return;
+  const needed = Math.min(now.shard.fullsyncLevel, otherReplicas(now, entrusted).length);
+  await untilHeldByOthers(now, { ...entrusted, needed }, signal);
 }
 
 async function report(context: StepContext<Services>, at: string, saved: SavedTransactions): Promise<void> {

@@ -48,8 +48,10 @@ async function replica(): Promise<StorageNodeJson> {
 }
 
 function rows({ hostaddr, port }: StorageNodeJson, statement: string): Promise<readonly SqlRow[]> {
-  return withMysql({ hostaddr, port, ...management }, AbortSignal.timeout(20_000), (session) =>
-    session.query(statement),
+  return withMysql(
+    { hostaddr, port, ...management, connectTimeoutMs: 15_000 },
+    AbortSignal.timeout(20_000),
+    (session) => session.query(statement),
   );
 }
 

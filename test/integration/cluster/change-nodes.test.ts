@@ -5,6 +5,7 @@ import type { ClusterJson, JobJson, StorageNodeJson } from '../../../src/core/re
 import { clusterScope, type Credential } from '../../../src/catalog/credentials.ts';
 import { clusterId } from '../../../src/core/ids.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
+import { withPostgres } from '../../../src/engines/postgres/connection.ts';
 import { numberOf, type SqlRow, type SqlSession } from '../../../src/engines/sql.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
@@ -55,7 +56,11 @@ async function replicas(): Promise<readonly StorageNodeJson[]> {
 
 function on<T>(at: StorageNodeJson, run: (session: SqlSession) => Promise<T>): Promise<T> {
   const { hostaddr, port } = at;
-  return withMysql({ hostaddr, port, ...management }, AbortSignal.timeout(20_000), run);
+  return withMysql(
+    { hostaddr, port, ...management, connectTimeoutMs: 15_000 },
+    AbortSignal.timeout(20_000),
+    run,
+  );
 }
 
 const rows = (at: StorageNodeJson, statement: string): Promise<readonly SqlRow[]> =>
@@ -171,6 +176,67 @@ describe('rebuild_node', { timeout: testMs }, () => {
   });
 });
 
+describe('set_cluster_variable', { timeout: testMs }, () => {
+  const backlog = async (): Promise<readonly unknown[]> => {
+    const found: unknown[] = [];
+    for (const node of await nodes())
+      found.push((await rows(node, 'SELECT @@back_log AS found'))[0]?.['found']);
+    return found;
+  };
+
+  it('sets a variable that needs a restart on every storage node, and moves the primary away first', async () => {
+    const before = await source();
+    const job = await installation.done('set_cluster_variable', {
+      cluster_id: '1',
+      machine_type: 'storage',
+      variable: 'back_log',
+      value: '123',
+    });
+    expect(job.attachment).toEqual({ cluster_id: '1', restart: '1' });
+    expect(await backlog()).toEqual([123, 123, 123]);
+    expect(key(await source())).not.toBe(key(before));
+    await expectReplicated(2);
+  });
+
+  it('sets one that needs none without restarting anything, and a setting of the compute nodes', async () => {
+    const pids = (await nodes()).map(({ pid }) => pid);
+    const paras = { cluster_id: '1', machine_type: 'storage', variable: 'long_query_time', value: '7.5' };
+    expect((await installation.done('set_cluster_variable', paras)).attachment).toMatchObject({
+      restart: '0',
+    });
+    for (const node of await nodes()) {
+      expect(Number((await rows(node, 'SELECT @@GLOBAL.long_query_time AS found'))[0]?.['found'])).toBe(7.5);
+    }
+    expect((await nodes()).map(({ pid }) => pid)).toEqual(pids);
+    const setting = {
+      cluster_id: '1',
+      machine_type: 'computer',
+      variable: 'max_worker_processes',
+      value: '9',
+    };
+    await installation.done('set_cluster_variable', setting);
+    const superuser = await installation.account(clusterScope(clusterId(1)), 'compute_superuser');
+    const [comp] = (await cluster()).comps;
+    if (comp === undefined) throw new Error('no compute node');
+    const { hostaddr, port } = comp;
+    const found = await withPostgres(
+      { hostaddr, port, ...superuser },
+      AbortSignal.timeout(20_000),
+      (session) => session.query('SHOW max_worker_processes'),
+    );
+    expect(found).toEqual([{ max_worker_processes: '9' }]);
+  });
+
+  it('refuses what the manager decides itself, and what does not exist', async () => {
+    const paras = { cluster_id: '1', machine_type: 'storage', value: '0' };
+    await expect(
+      installation.submit('set_cluster_variable', { ...paras, variable: 'sync_binlog' }),
+    ).rejects.toThrow(/70109.*acknowledged writes/s);
+    const job = await installation.run('set_cluster_variable', { ...paras, variable: 'no_such_variable' });
+    expect(job).toMatchObject({ status: 'failed', error: { kind: 'variable_write' } });
+  });
+});
+
 describe('add_nodes and delete_node', { timeout: testMs }, () => {
   it('adds nodes that are copies, count for commits, and are known to all', async () => {
     const job = await installation.done('add_nodes', { cluster_id: '1', nodes: '2' });
@@ -185,6 +251,10 @@ describe('add_nodes and delete_node', { timeout: testMs }, () => {
     expect(ids).toEqual((await nodes()).slice(3).map(({ node_id: id }) => String(id)));
     expect((await nodes()).map(({ status }) => status)).toEqual(Array.from({ length: 5 }, () => 'active'));
     await expectReplicated(4);
+    // What was set on the shard holds on new nodes too.
+    for (const node of await nodes()) {
+      expect((await rows(node, 'SELECT @@back_log AS found'))[0]?.['found']).toBe(123);
+    }
   });
 
   it('deletes nodes, and refuses to delete the primary or more than commits can do without', async () => {

@@ -168,7 +168,11 @@ describe('an rbr shard that loses its primary', () => {
       writer.start(session, 1_000_000);
       await expect.poll(() => writer.acknowledged.length, { timeout: 10_000 }).toBeGreaterThan(10);
       // What is in its log without an acknowledgement is committed when it restarts.
-      const unacknowledged = onNode(old, "INSERT INTO app.audit VALUES (-1, 'x')", 120_000).catch(() => []);
+      const unacknowledged = onNode(
+        old,
+        "INSERT INTO `postgres_$$_public`.audit VALUES (-1, 'x')",
+        120_000,
+      ).catch(() => []);
       process.kill(old.pid, 'SIGSTOP');
       try {
         await expect.poll(async () => (await source()).hostaddr, { timeout: 60_000 }).not.toBe(old.hostaddr);

@@ -175,5 +175,15 @@ describe('manual_switch', () => {
     expect(underscored(await rbr.source())).toBe(underscored(old));
     await rbr.expectAllThere(acknowledged);
     expect((await records()).at(-1)).toMatchObject({ step: 'Fail', err_code: 70_020 });
+
+    const { cluster_id: clusterId, shard_id: shardId } = await paras(rbr);
+    const { hostaddr, port } = target;
+    await installation.done('rebuild_node', {
+      cluster_id: clusterId,
+      shard_id: shardId,
+      rb_nodes: [{ hostaddr, port: String(port) }],
+      allow_pull_from_master: '1',
+    });
+    await rbr.expectWhole();
   });
 });

@@ -1,0 +1,187 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import type { Client } from 'pg';
+import { beforeAll, expect, test } from 'vitest';
+import { startComputeNode, type ComputeNode } from '../../support/compute-node.ts';
+import {
+  openIntents,
+  startSecondComputeNode,
+  tablesAtShards,
+  type SecondComputeNode,
+} from '../../support/second-compute-node.ts';
+
+let node: ComputeNode;
+let other: SecondComputeNode;
+let one: Client;
+
+beforeAll(async () => {
+  node = await startComputeNode(15_611);
+  one = await node.session();
+  await one.query('CREATE TABLE before_it_came (id serial PRIMARY KEY)');
+  await one.query("CREATE ROLE visitor LOGIN PASSWORD 'Visitor-1'");
+  await one.query('GRANT SELECT ON before_it_came TO visitor');
+  other = await startSecondComputeNode(node, 2, 15_612);
+});
+
+const first = async (session: Client, statement: string): Promise<unknown> => {
+  const [row] = (await session.query({ text: statement, rowMode: 'array' })).rows as unknown[][];
+  return row?.[0];
+};
+
+/** What both compute nodes say, when they say the same. */
+const same = async (two: Client, statement: string): Promise<unknown> => {
+  const [here, there] = await Promise.all(
+    [one, two].map(async (session) => (await session.query(statement)).rows),
+  );
+  expect(there).toEqual(here);
+  return here;
+};
+
+test('a new compute node has everything before it accepts a client', async () => {
+  for (const deadline = performance.now() + 60_000; ; await sleep(50)) {
+    try {
+      const two = await other.session({ user: 'visitor', password: 'Visitor-1' });
+      expect(await first(two, 'SELECT count(*)::int FROM before_it_came')).toBe(0);
+      return;
+    } catch (error) {
+      // The one answer that a client may get before: try again later.
+      const waits = error instanceof Error && 'code' in error && error.code === '57P03';
+      if (!waits || performance.now() > deadline) throw error;
+    }
+  }
+});
+
+test('what one compute node defines, the other can use at once', async () => {
+  const two = await other.session();
+  for (let round = 0; round < 5; round += 1) {
+    await one.query(`CREATE TABLE t${String(round)} (id int PRIMARY KEY, v text)`);
+    await two.query(`INSERT INTO t${String(round)} VALUES (1, 'x')`);
+    await two.query(`ALTER TABLE t${String(round)} ADD COLUMN w int DEFAULT 5`);
+    expect(await first(one, `SELECT w FROM t${String(round)}`)).toBe(5);
+    await one.query(`DROP TABLE t${String(round)}`);
+    await expect(two.query(`SELECT 1 FROM t${String(round)}`)).rejects.toThrow('does not exist');
+  }
+});
+
+test('schemas, views, functions, types, roles, grants, comments and partitions are the same everywhere', async () => {
+  const two = await other.session();
+  await one.query(`
+    CREATE SCHEMA app;
+    CREATE TYPE app.mood AS ENUM ('good', 'bad');
+    CREATE DOMAIN app.positive AS int CHECK (VALUE > 0)`);
+  await one.query('SET search_path = app, public');
+  await one.query('CREATE TABLE item (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, m mood, n positive)');
+  await one.query('CREATE VIEW good AS SELECT id FROM item WHERE m = $$good$$');
+  await one.query('CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT 2 * $1 $$');
+  await one.query('CREATE TABLE log (day date, what text) PARTITION BY RANGE (day)');
+  await one.query("CREATE TABLE log_2020 PARTITION OF log FOR VALUES FROM ('2020-01-01') TO ('2021-01-01')");
+  await one.query("COMMENT ON TABLE item IS 'what there is'");
+  await one.query('CREATE ROLE reader');
+  await one.query('GRANT USAGE ON SCHEMA app TO reader; GRANT SELECT ON good TO reader');
+  await one.query("DO $$ BEGIN EXECUTE 'CREATE TABLE from_block (id int)'; END $$");
+  await one.query('RESET search_path');
+  await same(
+    two,
+    `SELECT c.relname, c.relkind, c.relacl::text, obj_description(c.oid), pg_get_expr(c.relpartbound, c.oid), f.ftoptions
+       FROM pg_class c LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid
+      WHERE c.relnamespace = 'app'::regnamespace ORDER BY 1`,
+  );
+  await two.query("INSERT INTO app.item (m, n) VALUES ('good', 3)");
+  expect(await first(one, 'SELECT app.twice(count(*)::int) FROM app.good')).toBe(2);
+  await two.query('DROP SCHEMA app CASCADE; DROP ROLE reader');
+  await same(two, "SELECT count(*) FROM pg_namespace WHERE nspname = 'app'");
+});
+
+test('sequences never give a value twice, and count 1, 2, 3 on one compute node', async () => {
+  const two = await other.session();
+  await one.query('CREATE TABLE numbered (id serial PRIMARY KEY, i int GENERATED ALWAYS AS IDENTITY, v int)');
+  expect((await one.query('INSERT INTO numbered (v) VALUES (0), (0), (0) RETURNING id, i')).rows).toEqual([
+    { id: 1, i: 1 },
+    { id: 2, i: 2 },
+    { id: 3, i: 3 },
+  ]);
+  const insert = (session: Client): Promise<unknown> =>
+    session.query('INSERT INTO numbered (v) SELECT g FROM generate_series(1, 500) AS g');
+  await Promise.all([insert(one), insert(two)]);
+  await Promise.all([insert(one), insert(two)]);
+  expect(
+    (await one.query('SELECT count(*)::int AS n, count(DISTINCT i)::int AS i FROM numbered')).rows,
+  ).toEqual([{ n: 2003, i: 2003 }]);
+  await one.query("SELECT setval('numbered_id_seq', 100000)");
+  expect(await first(one, 'INSERT INTO numbered (v) VALUES (0) RETURNING id')).toBe(100_001);
+  expect(await first(two, 'INSERT INTO numbered (v) VALUES (0) RETURNING id')).toBeGreaterThan(100_001);
+  expect(await first(two, "SELECT currval('numbered_id_seq') = lastval() OR lastval() > 0")).toBe(true);
+  await two.query('DROP TABLE numbered');
+});
+
+test('definitions on both compute nodes at the same time all happen', async () => {
+  const two = await other.session();
+  const define = async (session: Client, name: string): Promise<void> => {
+    for (let round = 0; round < 4; round += 1) {
+      await session.query(`CREATE TABLE ${name}_${String(round)} (id int PRIMARY KEY)`);
+      await session.query(`CREATE INDEX ON ${name}_${String(round)} (id)`);
+    }
+  };
+  await Promise.all([define(one, 'left'), define(two, 'right')]);
+  await same(two, "SELECT relname FROM pg_class WHERE relname ~ '^(left|right)_' ORDER BY 1");
+  await one.query(`DROP TABLE left_0, left_1, left_2, left_3, right_0, right_1, right_2, right_3`);
+  await same(two, "SELECT count(*) FROM pg_class WHERE relname ~ '^(left|right)_'");
+});
+
+test('the views that tools look for are found without a schema', async () => {
+  expect(
+    (await one.query('SELECT id::int, name, master_node_id::int FROM pg_shard ORDER BY id')).rows,
+  ).toEqual([
+    { id: 1, name: 'shard_1', master_node_id: 1 },
+    { id: 2, name: 'shard_2', master_node_id: 2 },
+  ]);
+  expect((await one.query('SELECT port FROM pg_shard_node ORDER BY id')).rows).toEqual(
+    node.shards.map(({ port }) => ({ port })),
+  );
+  expect(await first(one, 'SELECT cluster_name FROM pg_cluster_meta')).toBe(node.topology.cluster_name);
+  expect(await first(one, 'SELECT is_master FROM pg_cluster_meta_nodes')).toBe(true);
+  expect(await first(one, 'SELECT max_op_id_done_local > 0 FROM pg_ddl_log_progress')).toBe(true);
+});
+
+/** Sends the statement to a backend of the first compute node that kills itself at that point, and waits for the restart. */
+async function dieAt(point: string, statement: string): Promise<Client> {
+  const [victim, witness] = [await node.session(), await node.session()];
+  // The server ends all sessions when it sees that a backend was killed; before that it still takes new ones.
+  const restarting = new Promise((resolve) => {
+    witness.once('end', resolve);
+  });
+  await victim.query(`SET kluster.fault_point = '${point}'`);
+  await expect(victim.query(statement)).rejects.toThrow();
+  await restarting;
+  for (const deadline = performance.now() + 60_000; ; await sleep(100)) {
+    try {
+      const session = await node.session();
+      await session.query('SELECT 1');
+      return session;
+    } catch (error) {
+      if (performance.now() > deadline) throw error;
+    }
+  }
+}
+
+test.each([
+  ['ddl_intent', false],
+  ['ddl_shard', false],
+  ['ddl_before_log', false],
+  ['ddl_after_log', true],
+  ['ddl_before_finish', true],
+])('killed at %s, a definition has happened everywhere or nowhere', async (point, happens) => {
+  const before = await node.session();
+  await before.query('CREATE TABLE doomed (id int PRIMARY KEY)');
+  await dieAt(point, 'DROP TABLE doomed');
+  const after = await dieAt(point, 'CREATE TABLE made (id int PRIMARY KEY)');
+  await after.query('CREATE TABLE afterwards (id int)');
+  const question = "SELECT relname FROM pg_class WHERE relname IN ('doomed', 'made') ORDER BY 1";
+  const answer = [{ relname: happens ? 'made' : 'doomed' }];
+  const two = await other.session();
+  expect((await after.query(question)).rows).toEqual(answer);
+  expect((await two.query(question)).rows).toEqual(answer);
+  const tables = (await tablesAtShards(node)).map((name) => name.replace(/^.*\./, ''));
+  expect(tables.sort()).toEqual(['afterwards', 'before_it_came', happens ? 'made' : 'doomed']);
+  expect(await openIntents(node)).toBe(0);
+  await after.query(`DROP TABLE afterwards, ${happens ? 'made' : 'doomed'}`);
+});

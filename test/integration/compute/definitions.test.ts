@@ -1,0 +1,212 @@
+import type { Client } from 'pg';
+import { beforeAll, expect, test } from 'vitest';
+import { startComputeNode, type ComputeNode } from '../../support/compute-node.ts';
+import { loggedSources, openIntents, rowsAt, tablesAtShards } from '../../support/second-compute-node.ts';
+
+let node: ComputeNode;
+let sql: Client;
+
+beforeAll(async () => {
+  node = await startComputeNode(15_601);
+  sql = await node.session();
+});
+
+const failure = (statement: string): Promise<string> =>
+  sql.query(statement).then(
+    () => 'no error',
+    (error: unknown) => (error instanceof Error ? error.message : String(error)),
+  );
+
+const column = async (statement: string): Promise<unknown[]> =>
+  (await sql.query({ text: statement, rowMode: 'array' })).rows.map((row: unknown[]) => row[0]);
+
+test('a table is made on the shard that it names, on all, or where there are fewest', async () => {
+  await sql.query('CREATE TABLE here (id int PRIMARY KEY) WITH (shard = 2)');
+  await sql.query('CREATE TABLE everywhere (id int PRIMARY KEY) WITH (shard = all)');
+  await sql.query('CREATE TABLE somewhere (id int)');
+  expect(await tablesAtShards(node)).toEqual([
+    '1:postgres_$$_public.everywhere',
+    '1:postgres_$$_public.somewhere',
+    '2:postgres_$$_public.everywhere',
+    '2:postgres_$$_public.here',
+  ]);
+  await sql.query('DROP TABLE here, everywhere, somewhere');
+  expect(await tablesAtShards(node)).toEqual([]);
+});
+
+test('keys and indexes are where drivers and psql look for them', async () => {
+  await sql.query('CREATE TABLE keyed (a int, b text, c int UNIQUE, PRIMARY KEY (a, b))');
+  await sql.query('CREATE INDEX keyed_c ON keyed (c DESC)');
+  expect(
+    await column(`SELECT indexdef FROM (SELECT pg_get_indexdef(indexrelid) AS indexdef FROM pg_index
+                    WHERE indrelid = 'keyed'::regclass) AS i ORDER BY 1`),
+  ).toEqual([
+    'CREATE INDEX keyed_c ON ONLY public.keyed USING btree (c DESC)',
+    'CREATE UNIQUE INDEX keyed_c_key ON ONLY public.keyed USING btree (c)',
+    'CREATE UNIQUE INDEX keyed_pkey ON ONLY public.keyed USING btree (a, b)',
+  ]);
+  // What JDBC's getPrimaryKeys asks.
+  expect(
+    await column(`SELECT a.attname FROM (
+        SELECT i.indrelid, (information_schema._pg_expandarray(i.indkey)).* FROM pg_index i
+         WHERE i.indisprimary AND i.indrelid = 'keyed'::regclass) AS k
+      JOIN pg_attribute a ON a.attrelid = k.indrelid AND a.attnum = k.x ORDER BY k.n`),
+  ).toEqual(['a', 'b']);
+  expect(
+    await column(
+      "SELECT pg_get_constraintdef(oid) FROM pg_constraint WHERE conrelid = 'keyed'::regclass ORDER BY 1",
+    ),
+  ).toEqual(['PRIMARY KEY (a, b)', 'UNIQUE (c)']);
+  await sql.query("INSERT INTO keyed VALUES (1, 'x', 1)");
+  expect(await failure("INSERT INTO keyed VALUES (2, 'y', 1)")).toMatch(/Duplicate|duplicate/);
+  expect(await column('SELECT max(c) FROM keyed GROUP BY a, b')).toEqual([1]);
+  await sql.query('DROP INDEX keyed_c');
+  await sql.query('ALTER TABLE keyed DROP CONSTRAINT keyed_c_key');
+  await sql.query("INSERT INTO keyed VALUES (2, 'y', 1)");
+  await sql.query('DROP TABLE keyed');
+});
+
+test('ALTER TABLE changes the table on the shard as PostgreSQL would', async () => {
+  await sql.query('CREATE TABLE changing (id int PRIMARY KEY, name varchar(10))');
+  await sql.query("INSERT INTO changing VALUES (1, 'one')");
+  await sql.query(
+    'ALTER TABLE changing ADD COLUMN active boolean NOT NULL DEFAULT true, ADD COLUMN note text',
+  );
+  await sql.query('ALTER TABLE changing RENAME COLUMN name TO title');
+  await sql.query('ALTER TABLE changing ALTER COLUMN title TYPE text, ALTER COLUMN id TYPE bigint');
+  await sql.query('ALTER TABLE changing ADD CONSTRAINT positive CHECK (id > 0)');
+  expect(await failure('ALTER TABLE changing ALTER COLUMN note SET NOT NULL')).toBe(
+    'column "note" of relation "changing" contains null values',
+  );
+  expect(await failure('ALTER TABLE changing ADD CONSTRAINT big CHECK (id > 10)')).toBe(
+    'check constraint "big" of relation "changing" is violated by some row',
+  );
+  expect(await failure("INSERT INTO changing VALUES (-1, 'x')")).toMatch(
+    /violates check constraint "positive"/,
+  );
+  await sql.query('ALTER TABLE changing RENAME TO changed');
+  await sql.query('CREATE SCHEMA other');
+  await sql.query('ALTER TABLE changed SET SCHEMA other');
+  await sql.query('ALTER TABLE other.changed DROP COLUMN note');
+  expect((await sql.query('SELECT * FROM other.changed')).rows).toEqual([
+    { id: '1', title: 'one', active: true },
+  ]);
+  expect(await tablesAtShards(node)).toEqual(['1:postgres_$$_other.changed']);
+  await sql.query('DROP SCHEMA other CASCADE');
+  expect(await tablesAtShards(node)).toEqual([]);
+});
+
+test('what a shard cannot hold is refused by name, before anything is changed', async () => {
+  await sql.query('CREATE TABLE target (id int PRIMARY KEY, t text)');
+  const logged = await loggedSources(node);
+  const refused = [
+    ['CREATE TABLE bad (id int REFERENCES target)', 'foreign keys'],
+    ['CREATE TABLE bad (id int, EXCLUDE USING btree (id WITH =))', 'exclusion constraints'],
+    ['CREATE TABLE bad () INHERITS (target)', 'INHERITS'],
+    ['CREATE TABLE bad (id int) WITH (shard = 99)', 'shard'],
+    ['CREATE TABLE bad (id int) WITH (shard = all)', 'primary key'],
+    ['CREATE TABLE bad (id int) WITH (colour = red)', 'colour'],
+    ['CREATE INDEX ON target (lower(t))', 'expression'],
+    ['CREATE INDEX ON target (id) WHERE id > 1', 'partial'],
+    ['CREATE INDEX ON target USING gin (t)', 'gin'],
+    ['ALTER TABLE target ADD FOREIGN KEY (id) REFERENCES target', 'foreign keys'],
+    ['ALTER TABLE target ALTER COLUMN t TYPE int USING length(t)', 'USING'],
+    ['ALTER TABLE target ALTER COLUMN t TYPE int USING t::int', 'type of column "t"'],
+    ['ALTER DATABASE postgres RENAME TO other', 'renamed'],
+  ] as const;
+  for (const [statement, reason] of refused) expect(await failure(statement), statement).toContain(reason);
+  expect(await loggedSources(node)).toEqual(logged);
+  expect(await tablesAtShards(node)).toEqual(['1:postgres_$$_public.target']);
+  await sql.query('DROP TABLE target');
+});
+
+test('partitions are placed on shards, and carry the keys of their parent', async () => {
+  await sql.query('CREATE TABLE parted (id int PRIMARY KEY, v text) PARTITION BY RANGE (id)');
+  await sql.query('CREATE TABLE parted_1 PARTITION OF parted FOR VALUES FROM (0) TO (100) WITH (shard = 1)');
+  await sql.query(
+    'CREATE TABLE parted_2 PARTITION OF parted FOR VALUES FROM (100) TO (200) WITH (shard = 2)',
+  );
+  await sql.query('CREATE TABLE parted_rest PARTITION OF parted DEFAULT');
+  await sql.query("INSERT INTO parted SELECT g, 'v' FROM generate_series(1, 250) AS g");
+  expect(await column('SELECT count(*)::int FROM parted GROUP BY tableoid ORDER BY 1')).toEqual([
+    51, 99, 100,
+  ]);
+  expect(await failure('CREATE TABLE parted_3 PARTITION OF parted FOR VALUES FROM (200) TO (300)')).toBe(
+    'updated partition constraint for default partition "parted_rest" would be violated by some row',
+  );
+  expect(await failure('CREATE UNIQUE INDEX ON parted (v)')).toContain(
+    'must include all partitioning columns',
+  );
+  await sql.query('CREATE INDEX parted_v ON parted (v)');
+  await sql.query('ALTER TABLE parted DETACH PARTITION parted_2');
+  await sql.query('ALTER TABLE parted ATTACH PARTITION parted_2 FOR VALUES FROM (100) TO (200)');
+  const keys = await rowsAt(node, 2, 'SHOW KEYS FROM `postgres_$$_public`.parted_2');
+  expect(keys.map((key) => key['Column_name'])).toEqual(['id', 'v']);
+  await sql.query('DROP TABLE parted');
+  expect(await tablesAtShards(node)).toEqual([]);
+});
+
+test('definitions take part in transactions', async () => {
+  await sql.query('CREATE TABLE kept (id int PRIMARY KEY)');
+  await sql.query('INSERT INTO kept VALUES (1)');
+  await sql.query('BEGIN; DROP TABLE kept; CREATE TABLE kept (other text) WITH (shard = 1); ROLLBACK');
+  expect(await column('SELECT id FROM kept')).toEqual([1]);
+  await sql.query('BEGIN; CREATE TABLE gone (id int); INSERT INTO gone VALUES (1); ROLLBACK');
+  await sql.query(
+    'BEGIN; SAVEPOINT s; CREATE TABLE again (id int); ROLLBACK TO s; CREATE TABLE again (id text); COMMIT',
+  );
+  await sql.query('BEGIN; DROP TABLE kept; CREATE TABLE kept (other text) WITH (shard = 1); COMMIT');
+  await sql.query('BEGIN; CREATE TABLE filled (id int); INSERT INTO filled VALUES (7); COMMIT');
+  expect(await column('SELECT id FROM filled')).toEqual([7]);
+  await sql.query('BEGIN; INSERT INTO filled VALUES (8)');
+  expect(await failure('ALTER TABLE filled ADD COLUMN x int')).toContain('in the same transaction');
+  await sql.query('ROLLBACK');
+  const tables = (await tablesAtShards(node)).map((name) => name.replace(/^.*\./, ''));
+  expect(tables.sort()).toEqual(['again', 'filled', 'kept']);
+  expect(await openIntents(node)).toBe(0);
+  await sql.query('DROP TABLE kept, again, filled');
+});
+
+test('LIKE, AS and INTO make sharded tables too, temporary tables stay here', async () => {
+  await sql.query('CREATE TABLE model (id int PRIMARY KEY, v text NOT NULL DEFAULT $$x$$)');
+  await sql.query('CREATE TABLE copy (LIKE model INCLUDING ALL)');
+  await sql.query('INSERT INTO copy (id) VALUES (1)');
+  await sql.query('CREATE TABLE filled AS SELECT g AS id, g::text AS v FROM generate_series(1, 1000) AS g');
+  await sql.query('SELECT * INTO taken FROM filled WHERE id <= 10');
+  await sql.query('CREATE TEMPORARY TABLE mine (id int PRIMARY KEY)');
+  await sql.query('INSERT INTO mine VALUES (1)');
+  expect(await column('SELECT v FROM copy')).toEqual(['x']);
+  expect(await column('SELECT count(*)::int FROM filled')).toEqual([1000]);
+  expect(await column('SELECT count(*)::int FROM taken')).toEqual([10]);
+  expect((await tablesAtShards(node)).length).toBe(4);
+  await sql.query('DROP TABLE mine');
+  await sql.query('DROP TABLE model, copy, filled, taken');
+});
+
+test('dropping a database drops its tables on the shards', async () => {
+  await sql.query('CREATE DATABASE shortlived');
+  const inside = await node.session('shortlived');
+  await inside.query('CREATE TABLE t (id int PRIMARY KEY)');
+  await inside.end();
+  expect(await tablesAtShards(node)).toHaveLength(1);
+  await sql.query('DROP DATABASE shortlived');
+  expect(await tablesAtShards(node)).toEqual([]);
+});
+
+test('TRUNCATE empties the table, and is undone by ROLLBACK', async () => {
+  await sql.query('CREATE TABLE emptied (id serial PRIMARY KEY, v int)');
+  await sql.query('INSERT INTO emptied (v) VALUES (1), (2)');
+  await sql.query('BEGIN; TRUNCATE emptied; ROLLBACK');
+  expect(await column('SELECT count(*)::int FROM emptied')).toEqual([2]);
+  await sql.query('TRUNCATE emptied RESTART IDENTITY');
+  expect(await column('INSERT INTO emptied (v) VALUES (3) RETURNING id')).toEqual([1]);
+  await sql.query('DROP TABLE emptied');
+});
+
+test('passwords do not reach the log', async () => {
+  await sql.query("CREATE ROLE guarded LOGIN PASSWORD 'very-secret-word'");
+  const [entry] = (await loggedSources(node)).slice(-1);
+  expect(entry).toContain('SCRAM-SHA-256$');
+  expect(entry).not.toContain('very-secret-word');
+  await sql.query('DROP ROLE guarded');
+});
