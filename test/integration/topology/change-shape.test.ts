@@ -1,6 +1,7 @@
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { ComputeNode, StorageNode } from '../../../src/core/model.ts';
 import type { JobJson } from '../../../src/core/rest-types.ts';
+import { readShardIdentity } from '../../../src/engines/postgres/shards.ts';
 import { textOf } from '../../../src/engines/sql.ts';
 import { CatalogProbe, eventually, type ProbedCluster } from '../../support/catalog-probe.ts';
 import { expectHealthy } from '../../support/healthy.ts';
@@ -51,11 +52,10 @@ async function shardsSeenBy(comp: ComputeNode): Promise<readonly string[]> {
   return probe.onCompute(
     comp,
     async (session) => {
-      const servers = await session.query('SELECT srvname AS name FROM pg_foreign_server ORDER BY srvname');
       const seen: string[] = [];
-      for (const server of servers) {
-        const rows = await session.query(`SELECT shard_name FROM kluster.probe_${textOf(server, 'name')}`);
-        seen.push(...rows.map((row) => textOf(row, 'shard_name')));
+      for (const shard of await session.query('SELECT name FROM kluster.shards() ORDER BY name')) {
+        const identity = await readShardIdentity(session, textOf(shard, 'name'));
+        if (identity !== null) seen.push(identity.shardName);
       }
       return seen;
     },
