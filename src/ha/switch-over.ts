@@ -107,6 +107,8 @@ async function handOver(
   const { catalog, shard } = context;
   const uuid = await serverUuid(sessions.target);
   await closeForWrites({ closing: sessions.closing, control: sessions.old }, serviceUsers(context));
+  // A closed server still lets a client commit a prepared transaction (XA COMMIT): of its own, so that it would differ.
+  await disconnectClients(sessions.old, { spare: serviceUsers(context), onlyBusy: false });
   at('closed');
   const gtids = await executedGtids(sessions.old);
   await Promise.all([

@@ -134,6 +134,15 @@ export const missionCases: readonly MissionCase[] = [
     },
   },
   {
+    jobType: 'set_cluster_variable',
+    paras: (state) => ({
+      cluster_id: clusterId(state),
+      machine_type: 'storage',
+      variable: 'back_log',
+      value: '120',
+    }),
+  },
+  {
     jobType: 'control_instance',
     paras: (state) => {
       const { hostaddr, port } = replica(state);

@@ -14,7 +14,7 @@ let probe: CatalogProbe | undefined;
 let bank: DistributedBank;
 
 beforeAll(async () => {
-  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.41', machines: 1 });
+  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.47', machines: 1 });
   bank = await DistributedBank.open(
     installation,
     async () => (probe ??= await CatalogProbe.open(installation.home)),
