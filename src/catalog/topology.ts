@@ -13,6 +13,7 @@ import { firstRow, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
 export interface WantedTopology {
   readonly topology: ComputeTopology & { readonly cluster_id: ClusterId };
   readonly at: HostPort;
+  readonly status: NodeStatus;
   readonly superuser: Credential;
 }
 
@@ -59,8 +60,8 @@ export class Topologies {
   async wanted(sql: Sql, id: ComputeNodeId): Promise<WantedTopology> {
     const comp = await firstRow(
       sql,
-      `SELECT comp.db_cluster_id, comp.name, comp.hostaddr, comp.port, cluster.name AS cluster_name,
-              wanted.generation
+      `SELECT comp.db_cluster_id, comp.name, comp.hostaddr, comp.port, comp.status,
+              cluster.name AS cluster_name, wanted.generation
          FROM comp_nodes AS comp
          JOIN db_clusters AS cluster ON cluster.id = comp.db_cluster_id
          JOIN kluster_topology AS wanted ON wanted.cluster_id = comp.db_cluster_id
@@ -94,6 +95,7 @@ export class Topologies {
         comps: await compsOf(sql, cluster, id),
       },
       at: { hostaddr: textOf(comp, 'hostaddr'), port: numberOf(comp, 'port') },
+      status: oneOf(comp, 'status', nodeStatuses),
       superuser: account('compute_superuser'),
     };
   }
@@ -105,10 +107,7 @@ export class Topologies {
     return { host: primary.hostaddr, port: primary.port, ...account, database: this.metadataDatabase };
   }
 
-  /**
-   * The compute node has this generation. One that was inactive serves from now on, unless the topology has changed
-   * meanwhile.
-   */
+  /** The compute node has this generation. */
   async recordApplied(sql: Sql, id: ComputeNodeId, generation: number): Promise<void> {
     await sql.execute(
       `INSERT INTO kluster_topology_applied (comp_node_id, generation)
@@ -116,9 +115,18 @@ export class Topologies {
        ON DUPLICATE KEY UPDATE generation = GREATEST(kluster_topology_applied.generation, VALUES(generation))`,
       [generation, id],
     );
+  }
+
+  /**
+   * One that was inactive has proved that it serves all that this generation names: it is active, unless there is a newer
+   * generation, or it lacks this one.
+   */
+  async recordServing(sql: Sql, id: ComputeNodeId, generation: number): Promise<void> {
     await sql.execute(
       `UPDATE comp_nodes AS comp
          JOIN kluster_topology AS wanted ON wanted.cluster_id = comp.db_cluster_id AND wanted.generation <= ?
+         JOIN kluster_topology_applied AS applied
+           ON applied.comp_node_id = comp.id AND applied.generation >= wanted.generation
           SET comp.status = 'active' WHERE comp.id = ? AND comp.status = 'inactive'`,
       [generation, id],
     );
@@ -136,7 +144,7 @@ export class Topologies {
     ]);
   }
 
-  /** It does not answer: until it does, and has the newest topology, it is not one that serves. */
+  /** It does not answer, or cannot read a shard: until `recordServing` it is not one that serves. */
   async recordSilent(sql: Sql, id: ComputeNodeId): Promise<void> {
     await sql.execute("UPDATE comp_nodes SET status = 'inactive' WHERE id = ? AND status = 'active'", [id]);
   }

@@ -7,6 +7,7 @@ import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { ComputeNodeId } from '../core/ids.ts';
 import { colonAddress, type HostPort } from '../core/model.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
+import { proveCompute } from './prove-compute.ts';
 import { pushTopology } from './push-topology.ts';
 import { sameAddress } from './shard-observation.ts';
 
@@ -26,22 +27,35 @@ const quietIntervalMs = 30_000;
 const firstRetryMs = 500;
 const longestRetryMs = 10_000;
 const pushDeadlineMs = 60_000;
-/** One missed answer may be chance. */
-const silencesUntilInactive = 2;
+/** Between two proofs of a compute node that serves. */
+const proofIntervalMs = 10_000;
+/** And of one that the catalog called inactive when it was last read. */
+const doubtIntervalMs = 2000;
+const proofDeadlineMs = 60_000;
+/** One failure may be chance. */
+const faultsUntilInactive = 2;
 
 interface Watched {
   comp: TopologyState;
   dueAt: number;
   /** In a row. */
   failures: number;
-  silences: number;
+  running: Promise<void> | null;
+  readonly proof: Proof;
+}
+
+/** That a compute node serves is seen beside telling it: a read may wait for a shard, and what it must know may not. */
+interface Proof {
+  dueAt: number;
+  /** In a row. */
+  faults: number;
   running: Promise<void> | null;
 }
 
 /**
- * The reader of the outbox of topology: tells every compute node of each change until it has it. A compute node that
- * does not answer is recorded as inactive; it becomes active again when it has the newest topology. One that was
- * restarted is told again, whatever it is thought to know.
+ * The reader of the outbox of topology: tells every compute node of each change until it has it. One that was restarted is
+ * told again, whatever it is thought to know. A compute node that does not answer, or cannot read a shard whose primary the
+ * manager reads, is recorded as inactive, until `proveCompute` succeeds.
  */
 export class ComputeWatch {
   readonly #options: ComputeWatchOptions;
@@ -62,12 +76,19 @@ export class ComputeWatch {
   async stop(): Promise<void> {
     this.#abort.abort(new Error('the compute watch was stopped'));
     await this.#loop;
-    await Promise.allSettled([...this.#comps.values()].flatMap(({ running }) => running ?? []));
+    const all = [...this.#comps.values()];
+    await Promise.allSettled(
+      all.flatMap(({ running, proof }) => [running ?? [], proof.running ?? []].flat()),
+    );
   }
 
-  /** Something happened to the instance at this address: tell it again now. */
+  /** Something happened to the instance at this address: tell it again now, and see whether it serves. */
   suspect(at: HostPort): void {
-    for (const watched of this.#comps.values()) if (sameAddress(watched.comp, at)) watched.dueAt = 0;
+    for (const watched of this.#comps.values()) {
+      if (!sameAddress(watched.comp, at)) continue;
+      watched.dueAt = 0;
+      watched.proof.dueAt = 0;
+    }
   }
 
   async #run(): Promise<void> {
@@ -96,17 +117,25 @@ export class ComputeWatch {
       for (const comp of behind) this.#know(comp);
     }
     for (const watched of this.#comps.values()) {
-      if (watched.running !== null || now < watched.dueAt) continue;
-      watched.running = this.#tell(watched, signal).finally(() => {
-        watched.running = null;
-      });
+      const { proof } = watched;
+      if (watched.running === null && now >= watched.dueAt) {
+        watched.running = this.#tell(watched, signal).finally(() => {
+          watched.running = null;
+        });
+      }
+      if (proof.running === null && now >= proof.dueAt) {
+        proof.running = this.#prove(watched, signal).finally(() => {
+          proof.running = null;
+        });
+      }
     }
   }
 
   #know(comp: TopologyState): void {
     const watched = this.#comps.get(comp.id);
     if (watched === undefined) {
-      this.#comps.set(comp.id, { comp, dueAt: 0, failures: 0, silences: 0, running: null });
+      const proof = { dueAt: 0, faults: 0, running: null };
+      this.#comps.set(comp.id, { comp, dueAt: 0, failures: 0, running: null, proof });
       return;
     }
     watched.comp = comp;
@@ -126,32 +155,45 @@ export class ComputeWatch {
       if (watched.failures > 0)
         logger.info({ comp: comp.name, cluster: comp.clusterId }, 'compute node told');
       watched.failures = 0;
-      watched.silences = 0;
       watched.dueAt = performance.now() + quietIntervalMs;
     } catch (error) {
       if (signal.aborted || this.#hasLostOffice(error)) return;
-      await this.#failed(watched, error, signal);
-    }
-  }
-
-  async #failed(watched: Watched, error: unknown, signal: AbortSignal): Promise<void> {
-    const { catalog, logger } = this.#options;
-    const { comp } = watched;
-    watched.silences = error instanceof EngineSqlError && error.connectionLost ? watched.silences + 1 : 0;
-    watched.failures += 1;
-    watched.dueAt =
-      performance.now() + Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(watched.failures - 1, 10));
-    if (watched.failures === 1) {
+      watched.failures += 1;
+      watched.dueAt = performance.now() + retryMs(watched.failures);
+      if (watched.failures > 1) return;
       const where = { comp: comp.name, cluster: comp.clusterId, at: colonAddress(comp) };
       logger.warn(where, `the compute node will be told of its cluster later: ${errorText(error)}`);
     }
-    if (watched.silences !== silencesUntilInactive) return;
+  }
+
+  async #prove({ comp, proof }: Watched, signal: AbortSignal): Promise<void> {
+    const { catalog, logger } = this.#options;
+    try {
+      await withDeadline(proofDeadlineMs, signal, (bounded) => proveCompute(catalog, comp.id, bounded));
+      if (proof.faults >= faultsUntilInactive)
+        logger.info({ comp: comp.name, cluster: comp.clusterId }, 'compute node serves again');
+      proof.faults = 0;
+      proof.dueAt = performance.now() + (comp.status === 'active' ? proofIntervalMs : doubtIntervalMs);
+    } catch (error) {
+      if (signal.aborted || this.#hasLostOffice(error)) return;
+      if (isFault(error)) proof.faults += 1;
+      proof.dueAt = performance.now() + retryMs(Math.max(proof.faults, 1));
+      if (proof.faults === faultsUntilInactive) {
+        const where = { comp: comp.name, cluster: comp.clusterId, at: colonAddress(comp) };
+        logger.warn(where, `the compute node does not serve: ${errorText(error)}`);
+      }
+      if (isFault(error) && proof.faults >= faultsUntilInactive) await this.#setInactive(comp, signal);
+    }
+  }
+
+  /** Repeated at every failure: a job may have proved it meanwhile. */
+  async #setInactive(comp: TopologyState, signal: AbortSignal): Promise<void> {
+    const { catalog, logger } = this.#options;
     try {
       await catalog.database.write((sql) => catalog.topologies.recordSilent(sql, comp.id), signal);
-    } catch (fault) {
-      if (signal.aborted || this.#hasLostOffice(fault)) return;
-      watched.silences -= 1;
-      logger.warn({ err: fault, comp: comp.name }, 'the silence of a compute node is not recorded yet');
+    } catch (error) {
+      if (signal.aborted || this.#hasLostOffice(error)) return;
+      logger.warn({ err: error, comp: comp.name }, 'that a compute node does not serve is not recorded yet');
     }
   }
 
@@ -160,4 +202,13 @@ export class ComputeWatch {
     this.#options.onLostOffice(error);
     return true;
   }
+}
+
+const retryMs = (failures: number): number =>
+  Math.min(longestRetryMs, firstRetryMs * 2 ** Math.min(failures - 1, 10));
+
+/** It does not answer, or alone cannot read a shard; what it refuses otherwise, and faults of the metadata are not its own. */
+function isFault(error: unknown): boolean {
+  if (error instanceof EngineSqlError) return error.connectionLost;
+  return error instanceof KlusterError && error.kind === 'engine_sql';
 }

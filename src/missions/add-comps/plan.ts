@@ -1,6 +1,7 @@
 import { clusterId, computeNodeId, instanceId } from '../../core/ids.ts';
 import { parallel, pointOfNoReturn, serial, type Group, type Step } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
+import { proveCompute } from '../../ha/prove-compute.ts';
 import { connectComputeNode } from '../topology/connect-compute-node.ts';
 import type { ComputeOrder, Context } from '../topology/orders.ts';
 import { nodeSizing } from '../topology/sizing.ts';
@@ -36,7 +37,7 @@ export function addCompsPlan(prepared: AddCompsPrepared): Group<Services> {
     parallel('tell', 'tell all compute nodes of each other', [
       ...orders.map(({ index }) => {
         const key = `new_${String(index)}`;
-        return tellComputeNode(key, `new compute node ${String(index)}`, idOf(index - 1));
+        return tellComputeNode(key, `new compute node ${String(index)}`, idOf(index - 1), proveCompute);
       }),
       ...prepared.others.map(({ id, name }) => tellComputeNode(name, name, () => computeNodeId(id))),
     ]),

@@ -2,7 +2,7 @@ import { instanceId, shardId } from '../../core/ids.ts';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { colonAddress, type NodeStatus } from '../../core/model.ts';
 import type { AgentClient } from '../../client/agent.ts';
-import { pushTopology } from '../../ha/push-topology.ts';
+import { proveCompute } from '../../ha/prove-compute.ts';
 import { serial, type Group, type Step, type StepContext } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
 import { handOverSteps } from '../manual-switch/plan.ts';
@@ -50,7 +50,7 @@ async function setStatus(
   }, signal);
 }
 
-/** A compute node serves when it knows the newest topology, a storage node when the health loop has looked after it. */
+/** A compute node serves when it has proved it, a storage node when the health loop has looked after it. */
 const startedStatus = ({ shardId: shard }: ControlInstancePrepared): NodeStatus =>
   shard === null ? 'inactive' : 'active';
 
@@ -137,7 +137,7 @@ function serve(target: ControlInstancePrepared): Step<Services> {
         (sql) => readNodeAt(context.services, sql, target),
         context.signal,
       );
-      if (kind === 'compute') await pushTopology(catalog, node.id, context.signal);
+      if (kind === 'compute') await proveCompute(catalog, node.id, context.signal);
       else await serveAgain(context, node);
       return null;
     },

@@ -32,10 +32,12 @@ export function tellComputeNodes(comps: readonly NamedComp[]): Group<Services> {
   );
 }
 
+/** With `proveCompute` for `tell`, it also becomes active when it serves. */
 export function tellComputeNode(
   key: string,
   name: string,
   idOf: (context: Context) => ComputeNodeId,
+  tell: typeof pushTopology = pushTopology,
 ): Step<Services> {
   return {
     kind: 'step',
@@ -45,7 +47,7 @@ export function tellComputeNode(
     async run(context) {
       const { catalog } = context.services;
       try {
-        await pushTopology(catalog, idOf(context), context.signal);
+        await tell(catalog, idOf(context), context.signal);
         return { told: true };
       } catch (error) {
         context.signal.throwIfAborted();

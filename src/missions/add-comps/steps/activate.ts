@@ -5,8 +5,8 @@ import type { Services } from '../../../jobs/services.ts';
 import { recordedComps, stepPaths, type AddCompsPrepared } from '../prepared.ts';
 
 /**
- * The compute nodes belong to the cluster; each is active as soon as it has the topology that names all of them, which
- * the next steps bring.
+ * The compute nodes belong to the cluster; each is active when it has proved that it serves, with the topology that
+ * names all of them, in the next steps.
  */
 export function activate(prepared: AddCompsPrepared): Step<Services> {
   return {
