@@ -32,6 +32,8 @@ export class ChaosCluster {
   readonly timeline: Timeline;
   /** Addresses and account of the storage nodes. */
   nodes: readonly SqlAddress[] = [];
+  /** The same nodes, with the account that may write data and nothing else. */
+  applications: readonly SqlAddress[] = [];
   comp: SqlAddress = { hostaddr: '', port: 0, user: '', password: '' };
   readonly #disks: string[];
   #shape: ClusterJson | null = null;
@@ -94,6 +96,8 @@ export class ChaosCluster {
     const cluster = await this.look();
     const management = await this.#account(cluster.cluster_id, 'management');
     this.nodes = storageNodes(cluster).map(({ hostaddr, port }) => ({ hostaddr, port, ...management }));
+    const compute = await this.#account(cluster.cluster_id, 'compute');
+    this.applications = this.nodes.map((node) => ({ ...node, ...compute }));
     const [comp] = cluster.comps;
     if (comp === undefined) throw new Error('no compute node');
     this.comp = { hostaddr: comp.hostaddr, port: comp.port, user: 'abc', password };

@@ -39,9 +39,9 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
   const cluster = await ChaosCluster.start(directory, timeline);
   const random = new Random(seed);
   const workloads = [
-    new DirectAudit('direct', cluster.nodes),
+    new DirectAudit('direct', cluster.applications),
     new ComputeAudit('compute', cluster.comp),
-    new BankTransfers('bank', cluster.nodes),
+    new BankTransfers('bank', cluster.applications),
   ];
   const watch = new WriterWatch(cluster.nodes, timeline);
   const broken: string[] = [];

@@ -3,9 +3,8 @@ import { errorText } from '../../../src/core/errors/kluster-error.ts';
 import { colonAddress, type HostPort } from '../../../src/core/model.ts';
 import { readChannel } from '../../../src/engines/mysql/channel.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
-import { isSuperReadOnly } from '../../../src/engines/mysql/read-only.ts';
 import { readSemiSync } from '../../../src/engines/mysql/semi-sync.ts';
-import type { SqlAddress } from '../../../src/engines/sql.ts';
+import { numberOf, type SqlAddress, type SqlSession } from '../../../src/engines/sql.ts';
 import type { Timeline } from './timeline.ts';
 
 /** What one node says of itself at one moment. */
@@ -36,6 +35,12 @@ export function acknowledgers(samples: readonly WriterSample[]): readonly HostPo
 const intervalMs = 100;
 const timeouts = { connectTimeoutMs: 500, statementTimeoutMs: 500 };
 
+/** A node that is being made has only super_read_only off: then accounts of the manager may write, and no others. */
+async function isOpenToApplications(session: SqlSession): Promise<boolean> {
+  const [row] = await session.query('SELECT @@GLOBAL.read_only AS closed');
+  return row !== undefined && numberOf(row, 'closed') === 0;
+}
+
 async function sample(address: SqlAddress): Promise<readonly WriterSample[]> {
   const { hostaddr, port } = address;
   try {
@@ -45,7 +50,7 @@ async function sample(address: SqlAddress): Promise<readonly WriterSample[]> {
       return [
         {
           at: { hostaddr, port },
-          writable: !(await isSuperReadOnly(session)),
+          writable: await isOpenToApplications(session),
           acknowledgements: semiSync.enabled ? semiSync.waitForReplicaCount : 0,
           receivesFrom: channel?.receiverRunning === true ? channel.source : null,
         },
