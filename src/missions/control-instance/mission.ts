@@ -28,14 +28,17 @@ export const controlInstance = defineMission<Services>()({
     const { kind, node } = await chosenNode(services, paras, signal);
     const { hostaddr, port } = node;
     const { port: agentPort } = await agentAt(services, hostaddr);
+    const handOver =
+      kind === 'storage' && paras.control !== 'start' ? await successorOf(services, node, signal) : null;
+    const waits = kind === 'storage' && node.memberState === 'source' && handOver === null;
     return {
       instanceId: node.instanceId,
       hostaddr,
       port,
       agentPort,
       shardId: kind === 'storage' ? node.shardId : null,
-      handOver:
-        kind === 'storage' && paras.control !== 'start' ? await successorOf(services, node, signal) : null,
+      killed: waits && (await isSemiSync(services, node, signal)),
+      handOver,
     };
   },
 
@@ -57,6 +60,11 @@ async function chosenNode(
     'instance_address_unknown',
     `paras.machine_type is ${paras.machine_type}, but ${colonAddress(found.node)} is a ${found.kind} node`,
   );
+}
+
+async function isSemiSync({ catalog }: Services, node: StorageNode, signal: AbortSignal): Promise<boolean> {
+  const cluster = await catalog.database.read((sql) => catalog.clusters.find(sql, node.clusterId), signal);
+  return cluster?.haMode === 'rbr';
 }
 
 /**

@@ -30,6 +30,11 @@ export const controlInstancePrepared = Type.Object({
   agentPort: Type.Integer(),
   /** Null: a compute node. */
   shardId: Type.Union([Type.Integer(), Type.Null()]),
+  /**
+   * Whether its process is killed instead of ended in order. An rbr primary that shuts down in order stops waiting for
+   * acknowledgements and tells clients that their commits succeeded, which no other node has then.
+   */
+  killed: Type.Boolean(),
   /** What to do before it is taken down, when it is the primary of a shard that can do without it. */
   handOver: Type.Union([manualSwitchPrepared, Type.Null()]),
 });

@@ -68,7 +68,12 @@ async function stopNow(context: Context, target: ControlInstancePrepared): Promi
       `${colonAddress(target)} has become the primary again after it had handed over; it was not stopped`,
     );
   }
-  await agentOf(context, target).stop(instanceId(target.instanceId), 'fast', { signal: context.signal });
+  await end(context, target);
+}
+
+async function end(context: Context, target: ControlInstancePrepared): Promise<void> {
+  const mode = target.killed ? 'immediate' : 'fast';
+  await agentOf(context, target).stop(instanceId(target.instanceId), mode, { signal: context.signal });
 }
 
 /** With the health loop out of the way: it would take the end of a node for a fault. */
@@ -115,13 +120,16 @@ function restart(target: ControlInstancePrepared): Step<Services> {
     retry: restartRetry,
     run: (context) =>
       alone(context, target, async () => {
-        const key = `job${String(context.jobId)}`;
-        await agentOf(context, target).restart(instanceId(target.instanceId), key, {
-          signal: context.signal,
-        });
-        await setStatus(context, target, startedStatus(target));
+        if (target.killed) await end(context, target);
+        else await restartOnce(context, target);
+        await startNow(context, target);
       }),
   };
+}
+
+async function restartOnce(context: Context, target: ControlInstancePrepared): Promise<void> {
+  const key = `job${String(context.jobId)}`;
+  await agentOf(context, target).restart(instanceId(target.instanceId), key, { signal: context.signal });
 }
 
 function serve(target: ControlInstancePrepared): Step<Services> {
