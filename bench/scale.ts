@@ -36,10 +36,10 @@ const quickWindowSeconds = 5;
 const settleSeconds = 50;
 const quickSettleSeconds = 5;
 const settleDeadlineMs = 180_000;
-const exits = 10;
+const exits = 5;
 const quickExits = 3;
 const betweenExitsMs = 1000;
-const diagnosisDeadlineMs = 30_000;
+const diagnosisDeadlineMs = 10_000;
 const hostaddr = '127.0.24.61';
 
 interface Subjects {

@@ -99,6 +99,12 @@ export class MysqlSession implements SqlSession {
 }
 
 /**
+ * Kept prepared by a connection. The driver's own limit, 16000, makes it set aside room for as many at every login: most of
+ * the memory of a look at a node, and a quarter of its processor time.
+ */
+const maxPreparedStatements = 256;
+
+/**
  * TLS always: caching_sha2_password then needs no RSA key exchange. The certificate is not verified, because each
  * mysqld makes its own self-signed one, which no authority vouches for; it keeps listeners out, not impostors.
  */
@@ -126,6 +132,7 @@ export async function openMysql(address: SqlAddress, signal: AbortSignal): Promi
         password: address.password,
         ...(address.database === undefined ? {} : { database: address.database }),
         ssl: { rejectUnauthorized: false },
+        maxPreparedStatements,
         connectTimeout: connectTimeoutMs,
         charset: 'utf8mb4',
         timezone: 'Z',
