@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { BenchOptions } from './options.ts';
 
-/** `npm run bench -- <name>… [--rounds <number>] [--quick]`: runs the benchmarks named, or tells which there are. */
+/** `npm run bench -- <name>… [--rounds <number>] [--agents <number>] [--quick]`: runs the benchmarks named, or tells which there are. */
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   http: async (options) => (await import('./http.ts')).benchHttp(options),
   cluster: async (options) => (await import('./cluster.ts')).benchCluster(options),
@@ -9,6 +9,7 @@ const benches: Readonly<Record<string, (options: BenchOptions) => Promise<void>>
   compute: async (options) => (await import('./compute.ts')).benchCompute(options),
   failover: async (options) => (await import('./failover.ts')).benchFailover(options),
   idle: async (options) => (await import('./idle.ts')).benchIdle(options),
+  scale: async (options) => (await import('./scale.ts')).benchScale(options),
 };
 
 interface Order {
@@ -21,16 +22,27 @@ function orderOf(args: readonly string[]): Order {
   const { values, positionals: names } = parseArgs({
     args: [...args],
     allowPositionals: true,
-    options: { rounds: { type: 'string' }, quick: { type: 'boolean', default: false } },
+    options: {
+      rounds: { type: 'string' },
+      agents: { type: 'string' },
+      quick: { type: 'boolean', default: false },
+    },
   });
   const unknown = names.filter((name) => !Object.hasOwn(benches, name));
   if (names.length === 0) throw new TypeError('which benchmark?');
   if (unknown.length > 0) throw new TypeError(`there is no benchmark ${unknown.join(', ')}`);
-  const rounds = values.rounds === undefined ? undefined : Number(values.rounds);
-  if (rounds !== undefined && !(Number.isInteger(rounds) && rounds > 0)) {
-    throw new TypeError(`--rounds ${String(values.rounds)} is not a positive whole number`);
+  const rounds = positive('--rounds', values.rounds);
+  const agents = positive('--agents', values.agents);
+  return { names, options: { rounds, agents, quick: values.quick } };
+}
+
+function positive(option: string, text: string | undefined): number | undefined {
+  if (text === undefined) return undefined;
+  const number = Number(text);
+  if (!(Number.isInteger(number) && number > 0)) {
+    throw new TypeError(`${option} ${text} is not a positive whole number`);
   }
-  return { names, options: { rounds, quick: values.quick } };
+  return number;
 }
 
 function readOrder(): Order | undefined {
@@ -45,7 +57,9 @@ function readOrder(): Order | undefined {
 
 const order = readOrder();
 if (order === undefined) {
-  console.error(`usage: npm run bench -- ${Object.keys(benches).join(' | ')} [--rounds <number>] [--quick]`);
+  console.error(
+    `usage: npm run bench -- ${Object.keys(benches).join(' | ')} [--rounds <number>] [--agents <number>] [--quick]`,
+  );
   process.exitCode = 2;
 } else {
   for (const name of order.names) await benches[name]?.(order.options);

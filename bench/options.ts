@@ -2,6 +2,8 @@
 export interface BenchOptions {
   /** Absent: as many as the benchmark needs for a steady median. */
   readonly rounds: number | undefined;
+  /** How many machines `scale` simulates; absent: its default. */
+  readonly agents: number | undefined;
   /** A fraction of the work, to see that the benchmark runs; its figures mean nothing. */
   readonly quick: boolean;
 }

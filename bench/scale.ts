@@ -1,0 +1,266 @@
+import { fork, type ChildProcess } from 'node:child_process';
+import { once } from 'node:events';
+import { readFile } from 'node:fs/promises';
+import { loadavg } from 'node:os';
+import { join } from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { metadataDatabaseName } from '../src/catalog/database.ts';
+import { ManagerClient } from '../src/client/manager.ts';
+import { withMysql } from '../src/engines/mysql/connection.ts';
+import { identityOf, type ProcessIdentity } from '../src/engines/process-identity.ts';
+import { numberOf, textOf, type SqlSession } from '../src/engines/sql.ts';
+import { ensureHome, homeAt, type Home } from '../src/manager/home.ts';
+import { managerUrl, writeHomeConfig, type HomeConfig } from '../src/manager/home-config.ts';
+import { readLiveProcess } from '../src/manager/process-file.ts';
+import { catalogKey, installationSecret, readMetadataCredentials } from '../src/manager/secrets.ts';
+import { usageOf, type Usage } from './idle/process-usage.ts';
+import type { BenchOptions } from './options.ts';
+import { fillCatalog } from './scale/fill-catalog.ts';
+import { Layout, type NodePlace } from './scale/layout.ts';
+import { diagnosedAfter, readManagerLog, unhealthyShards } from './scale/manager-log.ts';
+import type { SimulatorCounts, SimulatorOrder } from './scale/protocol.ts';
+import { startKluster } from './support/kluster-program.ts';
+import { shareTemplates } from './support/shared-templates.ts';
+import { median, rounded } from './support/statistics.ts';
+import { withWorkspace } from './support/workspace.ts';
+
+/**
+ * What it costs one manager to watch many machines whose nodes are all healthy, and how soon it sees one that is not.
+ * Manager and metadata server are real; agents and the MySQL servers of the nodes are one simulating process.
+ */
+const defaultAgents = 1000;
+const quickAgents = 50;
+const windowSeconds = 30;
+const quickWindowSeconds = 5;
+/** The manager looks more often at everything for 30 s after an instance has appeared. */
+const settleSeconds = 50;
+const quickSettleSeconds = 5;
+const settleDeadlineMs = 180_000;
+const exits = 10;
+const quickExits = 3;
+const betweenExitsMs = 1000;
+const diagnosisDeadlineMs = 30_000;
+const hostaddr = '127.0.24.61';
+
+interface Subjects {
+  readonly home: Home;
+  readonly manager: ProcessIdentity;
+  readonly metadata: ProcessIdentity;
+  readonly simulator: ChildProcess;
+  readonly layout: Layout;
+}
+
+interface Reading {
+  readonly at: number;
+  readonly manager: Usage;
+  readonly metadata: Usage;
+  readonly simulatorCpuSeconds: number;
+  readonly questions: number;
+  readonly counts: SimulatorCounts;
+}
+
+export async function benchScale(options: BenchOptions): Promise<void> {
+  const layout = new Layout(options.agents ?? (options.quick ? quickAgents : defaultAgents));
+  await withWorkspace([hostaddr], async (directory) => {
+    const home = homeAt(join(directory, 'home'));
+    const { manager, metadata } = await startManager(home);
+    const simulator = fork(join(import.meta.dirname, 'scale', 'simulator.js'), {
+      stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
+    });
+    try {
+      const subjects = { home, manager, metadata, simulator, layout };
+      await listen(subjects);
+      await onMetadata(home, async (session) => fillCatalog(session, layout, await catalogKey(home)));
+      await settle(subjects, options.quick ? quickSettleSeconds : settleSeconds);
+      const steady = await measure(subjects, () =>
+        sleep((options.quick ? quickWindowSeconds : windowSeconds) * 1000),
+      );
+      const unhealthy = unhealthyShards(await readManagerLog(home.managerLog));
+      const diagnosed: (number | undefined)[] = [];
+      const disturbed = await measure(subjects, async () => {
+        diagnosed.push(...(await exitSome(subjects, options.quick ? quickExits : exits)));
+      });
+      report(layout, { steady, disturbed, unhealthy, diagnosed });
+      const { warnings } = await readManagerLog(home.managerLog);
+      for (const [text, count] of warnings) console.error(`manager warned ${String(count)} times: ${text}`);
+    } finally {
+      simulator.disconnect();
+      await once(simulator, 'exit');
+    }
+  });
+}
+
+async function startManager(home: Home): Promise<Pick<Subjects, 'manager' | 'metadata'>> {
+  await ensureHome(home);
+  await shareTemplates(home);
+  const config: HomeConfig = { bind: hostaddr, port: 35_001, agentPort: 35_002, hostaddr, tokens: [] };
+  await writeHomeConfig(home, config);
+  const url = managerUrl(config);
+  await startKluster(['manager', '--home', home.directory], {
+    healthUrl: `${url}/healthz`,
+    logFile: home.managerLog,
+  });
+  const { metadata } = await new ManagerClient({ url }).status();
+  const manager = await readLiveProcess(home.managerPidFile);
+  const server = identityOf(metadata.nodes[0]?.pid ?? 0);
+  if (manager === undefined || server === undefined || server === null)
+    throw new Error('the manager has not started');
+  return { manager, metadata: server };
+}
+
+/** Simulated servers present the certificate of the real one, so that verifying it costs the manager the same. */
+async function listen({ home, simulator, layout }: Subjects): Promise<void> {
+  const files = await onMetadata(home, async (session) => {
+    const [row] = await session.rows('SELECT @@GLOBAL.datadir AS value');
+    return row === undefined ? '' : textOf(row, 'value');
+  });
+  const [certificate, key] = await Promise.all(
+    ['server-cert.pem', 'server-key.pem'].map((name) => readFile(join(files, name), 'utf8')),
+  );
+  if (certificate === undefined || key === undefined)
+    throw new Error('the metadata server has no certificate');
+  const secret = await installationSecret(home);
+  await tell(simulator, { kind: 'listen', agents: layout.agents, secret, certificate, key });
+}
+
+async function tell(simulator: ChildProcess, order: SimulatorOrder): Promise<SimulatorCounts> {
+  const stop = new AbortController();
+  const reply = once(simulator, 'message', { signal: stop.signal });
+  const ended = once(simulator, 'exit', { signal: stop.signal }).then(() => {
+    throw new Error('the process of the simulated machines has ended');
+  });
+  try {
+    simulator.send(order);
+    const [counts] = (await Promise.race([reply, ended])) as [SimulatorCounts];
+    return counts;
+  } finally {
+    stop.abort();
+    await Promise.allSettled([reply, ended]);
+  }
+}
+
+async function onMetadata<T>(home: Home, work: (session: SqlSession) => Promise<T>): Promise<T> {
+  const credentials = await readMetadataCredentials(home);
+  const [at] = credentials?.nodes ?? [];
+  if (credentials === undefined || at === undefined) throw new Error('the metadata server is not known');
+  const { user, password } = credentials;
+  const address = { ...at, user, password, database: metadataDatabaseName };
+  return withMysql(address, new AbortController().signal, work);
+}
+
+async function settle({ simulator, layout }: Subjects, seconds: number): Promise<void> {
+  const deadline = performance.now() + settleDeadlineMs;
+  for (;;) {
+    const { streams } = await tell(simulator, { kind: 'count' });
+    if (streams === layout.agents) break;
+    if (performance.now() > deadline) throw new Error(`only ${String(streams)} agents are listened to`);
+    await sleep(200);
+  }
+  await sleep(seconds * 1000);
+}
+
+async function read({ home, manager, metadata, simulator }: Subjects): Promise<Reading> {
+  const [of, server] = await Promise.all([usageOf(manager, [metadata]), usageOf(metadata, [])]);
+  const identity = identityOf(simulator.pid ?? 0);
+  if (identity === undefined || identity === null) throw new Error('the simulator has ended');
+  const questions = await onMetadata(home, async (session) => {
+    const [row] = await session.rows(
+      "SELECT VARIABLE_VALUE AS value FROM performance_schema.global_status WHERE VARIABLE_NAME = 'Questions'",
+    );
+    return row === undefined ? 0 : numberOf(row, 'value');
+  });
+  const counts = await tell(simulator, { kind: 'count' });
+  const { cpuSeconds } = await usageOf(identity, []);
+  return {
+    at: performance.now(),
+    manager: of,
+    metadata: server,
+    simulatorCpuSeconds: cpuSeconds,
+    questions,
+    counts,
+  };
+}
+
+async function measure(subjects: Subjects, during: () => Promise<unknown>) {
+  const before = await read(subjects);
+  await during();
+  const after = await read(subjects);
+  const seconds = (after.at - before.at) / 1000;
+  const perSecond = (value: (reading: Reading) => number): number => (value(after) - value(before)) / seconds;
+  return {
+    seconds: rounded(seconds, 1),
+    managerCpuPercent: rounded(100 * perSecond(({ manager }) => manager.cpuSeconds), 1),
+    managerRssMib: rounded(after.manager.residentKib / 1024, 0),
+    metadataCpuPercent: rounded(100 * perSecond(({ metadata }) => metadata.cpuSeconds), 1),
+    catalogQueriesPerSecond: rounded(
+      perSecond(({ questions }) => questions),
+      0,
+    ),
+    looksPerSecond: rounded(
+      perSecond(({ counts }) => counts.logins),
+      0,
+    ),
+    nodeStatementsPerSecond: rounded(
+      perSecond(({ counts }) => counts.statements),
+      0,
+    ),
+    simulatorCpuPercent: rounded(100 * perSecond((reading) => reading.simulatorCpuSeconds), 1),
+    agentsListenedTo: after.counts.streams,
+    unknownStatements: after.counts.unknown,
+    loadAverage: rounded(loadavg()[0] ?? 0, 1),
+  };
+}
+
+/** Milliseconds from the end of a node to its diagnosis, for each of so many replicas, one after another. */
+async function exitSome(subjects: Subjects, count: number): Promise<readonly (number | undefined)[]> {
+  const times: (number | undefined)[] = [];
+  for (const place of subjects.layout.someReplicas(count)) {
+    const { at } = await tell(subjects.simulator, { kind: 'exit', node: place.node });
+    times.push(await diagnosis(subjects.home, place, at));
+    await tell(subjects.simulator, { kind: 'return', node: place.node });
+    await sleep(betweenExitsMs);
+  }
+  return times;
+}
+
+async function diagnosis(home: Home, place: NodePlace, since: number): Promise<number | undefined> {
+  const deadline = performance.now() + diagnosisDeadlineMs;
+  while (performance.now() < deadline) {
+    await sleep(betweenExitsMs);
+    const after = diagnosedAfter(await readManagerLog(home.managerLog), place, since);
+    if (after !== undefined) return after;
+  }
+  return undefined;
+}
+
+type Measured = Awaited<ReturnType<typeof measure>>;
+
+interface Findings {
+  readonly steady: Measured;
+  readonly disturbed: Measured;
+  /** Shards that the manager did not think healthy at the end of the steady window. */
+  readonly unhealthy: number;
+  readonly diagnosed: readonly (number | undefined)[];
+}
+
+function report(layout: Layout, { steady, disturbed, unhealthy, diagnosed }: Findings): void {
+  const { agents, nodes, shards } = layout;
+  const times = diagnosed.filter((time) => time !== undefined);
+  const toDiagnosis = {
+    exits: diagnosed.length,
+    diagnosed: times.length,
+    medianMs: median(times),
+    highestMs: Math.max(...times),
+  };
+  console.log(
+    `${String(agents)} agents, ${String(nodes)} nodes in ${String(shards)} shards; cpu: percent of one core.\n` +
+      'Real: manager, metadata server, signatures, event streams, TLS, logins and statements of every look. Simulated in one\n' +
+      'process: agents, and MySQL servers with answers that never change. Not simulated: compute nodes, jobs, clients of the API.',
+  );
+  console.table({ steady, 'while nodes exit': disturbed });
+  console.log(`shards not thought healthy in the steady window: ${String(unhealthy)}`);
+  console.table({ 'from exit to diagnosis': toDiagnosis });
+  console.log(
+    JSON.stringify({ bench: 'scale', agents, nodes, shards, steady, disturbed, unhealthy, toDiagnosis }),
+  );
+}
