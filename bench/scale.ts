@@ -250,7 +250,7 @@ function report(layout: Layout, { steady, disturbed, unhealthy, diagnosed }: Fin
     exits: diagnosed.length,
     diagnosed: times.length,
     medianMs: median(times),
-    highestMs: Math.max(...times),
+    highestMs: times.length === 0 ? Number.NaN : Math.max(...times),
   };
   console.log(
     `${String(agents)} agents, ${String(nodes)} nodes in ${String(shards)} shards; cpu: percent of one core.\n` +
