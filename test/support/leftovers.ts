@@ -1,7 +1,11 @@
+import { execFile } from 'node:child_process';
 import { readdir, readFile, readlink, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { promisify } from 'node:util';
 import { markerVariable, type TestRun } from './test-run.ts';
+
+const execute = promisify(execFile);
 
 /** A process that tests started and that still runs. */
 export interface LeftProcess {
@@ -94,5 +98,18 @@ export async function leftFiles(run: TestRun): Promise<string[]> {
 }
 
 export async function removeRunDirectory(run: TestRun): Promise<void> {
+  await unmountBelow(run.directory);
   await rm(run.directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
+}
+
+/** The disks of machines that a killed run could not take away; innermost first. */
+async function unmountBelow(directory: string): Promise<void> {
+  const mounts = (await readFile('/proc/self/mounts', 'utf8'))
+    .split('\n')
+    .map((line) => line.split(' ')[1] ?? '');
+  const below = mounts
+    .filter((path) => path.startsWith(`${directory}/`))
+    .toSorted()
+    .toReversed();
+  for (const path of below) await execute('umount', ['-l', path]);
 }
