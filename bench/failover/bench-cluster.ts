@@ -149,13 +149,32 @@ export class BenchCluster {
     });
   }
 
+  /** Waits until another node than this one is recorded as the primary. */
+  async untilMoved(former: StorageNodeJson): Promise<void> {
+    const deadline = performance.now() + wholeDeadlineMs;
+    while ((await this.primary()).node_id === former.node_id) {
+      if (performance.now() > deadline) throw new Error(`${former.hostaddr} stays the primary`);
+      await sleep(pollMs);
+    }
+  }
+
   /** Acknowledged rows that are not there. */
   async lost(table: 'audit' | 'direct', acknowledged: readonly number[]): Promise<number> {
-    const rows = await this.#on(await this.primary(), (session) =>
-      session.query(table === 'audit' ? 'SELECT id FROM app.audit' : 'SELECT id FROM app.direct'),
-    );
+    const from = acknowledged[0] ?? 0;
+    const sql = `SELECT id FROM app.${table} WHERE id >= ?`;
+    const rows = await this.#on(await this.primary(), (session) => session.rows(sql, [from]));
     const present = new Set(rows.map((row) => numberOf(row, 'id')));
     return acknowledged.filter((id) => !present.has(id)).length;
+  }
+
+  /** Moves the primary elsewhere as an operator does; returns when the job has ended. */
+  async switchOver({ hostaddr, port }: HostPort): Promise<void> {
+    const [shard] = (await this.#json()).shards;
+    await this.#installation.run('manual_switch', {
+      cluster_id: this.id,
+      shard_id: String(shard?.shard_id),
+      master_hostaddr: `${hostaddr}_${String(port)}`,
+    });
   }
 
   #on<T>({ hostaddr, port }: HostPort, work: (session: SqlSession) => Promise<T>): Promise<T> {
