@@ -10,8 +10,8 @@ import { fence, type Fenced } from './fence.ts';
 import { follow } from './follow.ts';
 import { openPrimary } from './open-primary.ts';
 import { proveSuccessor } from './prove-successor.ts';
-import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
+import { Rerouting } from './rerouting.ts';
 
 type FailOver = Extract<ShardAction, { kind: 'fail_over' }>;
 
@@ -29,7 +29,8 @@ const othersWaitMs = 5000;
  * 3. apply: the successor applies everything it has received; its relay logs are not touched before. Meanwhile the others,
  *    once they have applied what they received themselves, are made to follow it, for its first commit needs them.
  * 4. promote: recorded under the epoch: a manager whose term has ended stops here.
- * 5. open: it accepts writes; meanwhile the compute nodes send their sessions to it.
+ * 5. open: it accepts writes; then the compute nodes, connected to long before, send their sessions to it. (Sessions that
+ *    come earlier find a closed server, and wait again.)
  *
  * A manager that dies in between leaves a shard that the next one knows: before `promote` the primary is still lost and
  * everything begins anew; after it the new primary is closed, its replicas astray, or routes stale, each of them a state with
@@ -39,6 +40,7 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
   const log = new FailOverLog(context, action.node, signal);
   const reached = (step: string): void => context.faultPoint(`fail_over:${step}`);
   const { account } = context;
+  const rerouting = new Rerouting(context, signal);
   try {
     const fenced = await fence({ ...action, account }, signal);
     log.add('fence', `stopped receiving: ${fenced.map(({ node }) => colonAddress(node)).join(', ')}`);
@@ -56,11 +58,10 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     reached('apply');
     await promote(context, { successor: successor.node, uuid, log }, signal);
     reached('promote');
-    const rerouting = rerouteAll(context, successor.node, signal);
     await openPrimary(context, successor.node, signal);
     log.add('open', `${colonAddress(successor.node)} accepts writes`);
     reached('open');
-    log.add('reroute', await rerouting);
+    log.add('reroute', await reroute(rerouting, successor.node));
     log.add('follow', await following);
     await log.written();
   } catch (error) {
@@ -68,6 +69,8 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     log.add('Fail', errorText(error));
     await log.written();
     throw error;
+  } finally {
+    rerouting.close();
   }
 }
 
@@ -124,19 +127,8 @@ async function followAll(
 }
 
 /** Likewise; a compute node that does not answer is re-routed when it does. */
-async function rerouteAll(
-  context: RepairContext,
-  primary: StorageNode,
-  signal: AbortSignal,
-): Promise<string> {
-  const serving = context.comps.filter(({ status }) => status === 'active');
-  const outcomes = await Promise.all(
-    serving.map((comp) =>
-      withDeadline(othersWaitMs, signal, (bounded) => pushTopology(context.catalog, comp.id, bounded)).then(
-        () => `${comp.name} sends its sessions to ${colonAddress(primary)}`,
-        errorText,
-      ),
-    ),
-  );
-  return outcomes.length === 0 ? 'there is no compute node' : outcomes.join('; ');
+async function reroute(rerouting: Rerouting, primary: StorageNode): Promise<string> {
+  const { done, failed } = await rerouting.reroute(othersWaitMs);
+  const told = done.map((name) => `${name} sends its sessions to ${colonAddress(primary)}`);
+  return [...told, ...failed].join('; ') || 'there is no compute node';
 }

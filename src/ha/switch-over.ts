@@ -10,7 +10,8 @@ import type { SqlAddress, SqlSession } from '../engines/sql.ts';
 import { sessionOf } from './opened-session.ts';
 import { followIn } from './follow.ts';
 import { becomePrimary } from './open-primary.ts';
-import { rerouteAll } from './reroute-all.ts';
+import { PhaseClock } from './phase-clock.ts';
+import { Rerouting } from './rerouting.ts';
 import type { ShardContext } from './shard-context.ts';
 
 export interface Switchover {
@@ -24,8 +25,13 @@ export interface Switchover {
 }
 
 export interface SwitchoverResult {
-  /** From the moment at which no write could begin on the old primary until the new one let the first in. */
+  /**
+   * From the moment at which no write could begin on the old primary until the new one was open, compute nodes led to it
+   * and replicas followed it.
+   */
   readonly pauseMs: number;
+  /** When what was done within it, in words. */
+  readonly phases: string;
   /** What the health loop has to finish, in words. */
   readonly unfinished: readonly string[];
 }
@@ -34,6 +40,8 @@ export interface SwitchoverResult {
 const applyWaitSeconds = 1;
 const statementTimeoutMs = 5000;
 const putBackMs = 10_000;
+/** A compute node that does not answer in time is re-routed when it does: the health loop finds its stale route. */
+const rerouteMs = 2000;
 
 interface Sessions {
   readonly old: SqlSession;
@@ -76,20 +84,36 @@ export async function switchOver(switchover: Switchover, signal: AbortSignal): P
         return node !== undefined && outcome.status === 'fulfilled' ? [{ node, session: outcome.value }] : [];
       }),
     };
-    const began = performance.now();
+    const rerouting = new Rerouting(context, signal);
     try {
-      await handOver(switchover, sessions, signal);
-    } catch (error) {
-      const left = await putBack(switchover);
-      if (left === null) throw error;
-      throw new KlusterError(
-        'switchover_refused',
-        `${errorText(error)}; the old primary is opened again by the health loop, not at once: ${left}`,
-        { cause: error },
-      );
+      await rerouting.ready();
+      return await move(switchover, { sessions, rerouting, clock: new PhaseClock() }, signal);
+    } finally {
+      rerouting.close();
     }
-    return carryOn(switchover, { sessions, began }, signal);
   });
+}
+
+interface Work {
+  readonly sessions: Sessions;
+  readonly rerouting: Rerouting;
+  readonly clock: PhaseClock;
+}
+
+async function move(switchover: Switchover, work: Work, signal: AbortSignal): Promise<SwitchoverResult> {
+  const uuid = await serverUuid(work.sessions.target);
+  try {
+    await handOver(switchover, { ...work, uuid }, signal);
+  } catch (error) {
+    const left = await putBack(switchover);
+    if (left === null) throw error;
+    throw new KlusterError(
+      'switchover_refused',
+      `${errorText(error)}; the old primary is opened again by the health loop, not at once: ${left}`,
+      { cause: error },
+    );
+  }
+  return carryOn(switchover, work);
 }
 
 /** Users whose sessions are not clients. */
@@ -101,15 +125,16 @@ function serviceUsers({ accounts }: ShardContext): readonly string[] {
 /** Steps 1 to 3. */
 async function handOver(
   { context, old, target, at }: Switchover,
-  sessions: Sessions,
+  { sessions, clock, uuid }: Work & { readonly uuid: string },
   signal: AbortSignal,
 ): Promise<void> {
   const { catalog, shard } = context;
-  const uuid = await serverUuid(sessions.target);
+  clock.start();
   await closeForWrites({ closing: sessions.closing, control: sessions.old }, serviceUsers(context));
   // A closed server still lets a client commit a prepared transaction (XA COMMIT): of its own, so that it would differ.
   await disconnectClients(sessions.old, { spare: serviceUsers(context), onlyBusy: false });
   at('closed');
+  clock.mark('closed');
   const gtids = await executedGtids(sessions.old);
   await Promise.all([
     executedBy(sessions.target, target, gtids),
@@ -123,11 +148,13 @@ async function handOver(
       { code: 70_020 },
     );
   }
+  clock.mark('caught up');
   await catalog.database.write(
     (sql) => catalog.storageNodes.setPrimary(sql, shard.id, target.id, uuid),
     signal,
   );
   at('recorded');
+  clock.mark('recorded');
 }
 
 async function executedBy(session: SqlSession, node: StorageNode, gtids: string): Promise<void> {
@@ -174,11 +201,10 @@ async function putBack({ context, old }: Switchover): Promise<string | null> {
   }
 }
 
-/** Step 4. */
+/** Step 4. Writes go on when the target is open, replicas follow it, and compute nodes lead to it. */
 async function carryOn(
   { context, old, target }: Switchover,
-  { sessions, began }: { readonly sessions: Sessions; readonly began: number },
-  signal: AbortSignal,
+  { sessions, rerouting, clock }: Work,
 ): Promise<SwitchoverResult> {
   const { shard, accounts } = context;
   const replication = accounts.get('replication');
@@ -191,26 +217,34 @@ async function carryOn(
       unfinished.push(`${what}: ${errorText(error)}`);
     }
   };
-  let openedAt: number | null = null;
-  const opened = becomePrimary(sessions.target, shard.fullsyncLevel, () => {
-    openedAt = performance.now();
-  });
-  const rerouted = rerouteAll(context, signal);
-  await Promise.all([
-    attempt(`open ${colonAddress(target)}`, opened),
-    ...sessions.others.map(({ node, session }) =>
-      attempt(`${colonAddress(node)} follows`, followIn(session, { node, primary: target, replication })),
-    ),
-    attempt('the old primary follows', followIn(sessions.old, { node: old, primary: target, replication })),
+  const follow = async (session: SqlSession, node: StorageNode): Promise<void> => {
+    await followIn(session, { node, primary: target, replication });
+    clock.mark(`${colonAddress(node)} followed`);
+  };
+  const lead = async (): Promise<void> => {
+    // Before, the statements that wait for the route would find a closed server, and wait again.
+    await new Promise<void>((resolve) => {
+      const opened = becomePrimary(sessions.target, shard.fullsyncLevel, () => {
+        clock.mark('opened');
+        resolve();
+      });
+      done.push(attempt(`open ${colonAddress(target)}`, opened).then(resolve));
+    });
+    unfinished.push(...(await rerouting.reroute(rerouteMs)).failed);
+    clock.mark('re-routed');
     // Not before the routes lead elsewhere: sessions of compute nodes then go on without noticing.
-    rerouted.then((failures) => {
-      unfinished.push(...failures);
-      return attempt(
-        'disconnect the clients of the old primary',
-        disconnectClients(sessions.closing, { spare: serviceUsers(context), onlyBusy: false }),
-      );
-    }),
-  ]);
-  const pauseMs = (openedAt ?? performance.now()) - began;
-  return { pauseMs: Math.round(pauseMs), unfinished };
+    await attempt(
+      'disconnect the clients of the old primary',
+      disconnectClients(sessions.closing, { spare: serviceUsers(context), onlyBusy: false }),
+    );
+  };
+  const done: Promise<void>[] = [
+    ...sessions.others.map(({ node, session }) =>
+      attempt(`${colonAddress(node)} follows`, follow(session, node)),
+    ),
+    attempt('the old primary follows', follow(sessions.old, old)),
+  ];
+  await lead();
+  await Promise.all(done);
+  return { pauseMs: clock.lastMs, phases: clock.text(), unfinished };
 }
