@@ -58,10 +58,8 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     reached('apply');
     await promote(context, { successor: successor.node, uuid, log }, signal);
     reached('promote');
-    await openPrimary(context, successor.node, signal);
-    log.add('open', `${colonAddress(successor.node)} accepts writes`);
+    await open(context, { rerouting, successor: successor.node, log }, signal);
     reached('open');
-    log.add('reroute', await reroute(rerouting, successor.node));
     log.add('follow', await following);
     await log.written();
   } catch (error) {
@@ -126,9 +124,29 @@ async function followAll(
   return outcomes.length === 0 ? 'nobody else was there to follow' : outcomes.join('; ');
 }
 
-/** Likewise; a compute node that does not answer is re-routed when it does. */
-async function reroute(rerouting: Rerouting, primary: StorageNode): Promise<string> {
-  const { done, failed } = await rerouting.reroute(othersWaitMs);
-  const told = done.map((name) => `${name} sends its sessions to ${colonAddress(primary)}`);
-  return [...told, ...failed].join('; ') || 'there is no compute node';
+interface Opening {
+  readonly rerouting: Rerouting;
+  readonly successor: StorageNode;
+  readonly log: FailOverLog;
+}
+
+/** A compute node that does not answer is re-routed when it does. */
+async function open(
+  context: RepairContext,
+  { rerouting, successor, log }: Opening,
+  signal: AbortSignal,
+): Promise<void> {
+  const at = colonAddress(successor);
+  let opening: Promise<void> | undefined;
+  const opened = new Promise<void>((resolve, reject) => {
+    opening = openPrimary(context, successor, signal, resolve);
+    opening.catch(reject);
+  });
+  const rerouted = rerouting.reroute(opened, othersWaitMs);
+  await opened;
+  log.add('open', `${at} accepts writes`);
+  const { done, failed } = await rerouted;
+  const told = done.map((name) => `${name} sends its sessions to ${at}`);
+  log.add('reroute', [...told, ...failed].join('; ') || 'there is no compute node');
+  await opening;
 }

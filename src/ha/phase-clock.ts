@@ -12,9 +12,9 @@ export class PhaseClock {
     this.#marks.push({ name, ms: Math.round(performance.now() - this.#startedAt) });
   }
 
-  /** Milliseconds from the start to the last mark. */
-  get lastMs(): number {
-    return this.#marks.at(-1)?.ms ?? 0;
+  /** Milliseconds from the start until the last of these. */
+  msUntil(names: readonly string[]): number {
+    return Math.max(0, ...this.#marks.flatMap(({ name, ms }) => (names.includes(name) ? [ms] : [])));
   }
 
   /** E.g. `closed after 20 ms, recorded after 31 ms`. */

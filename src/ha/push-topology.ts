@@ -21,15 +21,13 @@ export async function pushTopology(catalog: Catalog, id: ComputeNodeId, signal: 
   await noteGeneration(catalog, topology, { generation, signal });
 }
 
-/** As `pushTopology`, in a session of a superuser with it, database `postgres`, that is open already. */
+/** As `pushTopology`, of what was read just now, in a session of a superuser with it, database `postgres`. */
 export async function pushTopologyIn(
   session: SqlSession,
   catalog: Catalog,
-  id: ComputeNodeId,
+  { topology }: WantedTopology,
   signal: AbortSignal,
 ): Promise<void> {
-  const { database, topologies } = catalog;
-  const { topology } = await database.read((sql) => topologies.wanted(sql, id), signal);
   const generation = await applyTopology(session, topology);
   await noteGeneration(catalog, topology, { generation, signal });
 }

@@ -16,6 +16,12 @@ type Context = Pick<ShardContext, 'catalog' | 'comps' | 'accounts'>;
 const connectTimeoutMs = 2000;
 const statementTimeoutMs = 2000;
 
+/** One text per compute node, in words. */
+interface Rerouted {
+  readonly done: readonly string[];
+  readonly failed: readonly string[];
+}
+
 interface Route {
   readonly comp: ComputeNode;
   readonly address: SqlAddress;
@@ -60,19 +66,18 @@ export class Rerouting {
   }
 
   /**
-   * Sends the sessions of the compute nodes to the recorded primary, all at once. One that does not do it within that time
-   * does it later: the health loop finds its stale route.
+   * Sends the sessions of the compute nodes to the recorded primary, all at once, when it is open: those that came earlier
+   * would find it closed, and sleep. A compute node that does not do it in so many milliseconds then does it later: the health
+   * loop finds its stale route.
    * @returns in words what was done and what could not be done
    */
-  async reroute(
-    milliseconds: number,
-  ): Promise<{ readonly done: readonly string[]; readonly failed: readonly string[] }> {
+  async reroute(opened: Promise<void>, milliseconds: number): Promise<Rerouted> {
     const done: string[] = [];
     const failed: string[] = [];
     await Promise.all(
       this.#routes.map(async (route) => {
         try {
-          await withDeadline(milliseconds, this.#signal, (bounded) => this.#tell(route, bounded));
+          await this.#tell(route, opened, milliseconds);
           done.push(route.comp.name);
         } catch (error) {
           failed.push(`route of ${route.comp.name}: ${errorText(error)}`);
@@ -82,11 +87,19 @@ export class Rerouting {
     return { done, failed };
   }
 
-  async #tell({ comp, address, link }: Route, signal: AbortSignal): Promise<void> {
-    const opened = await link.catch(() => null);
-    signal.throwIfAborted();
-    if (opened === null) await pushTopology(this.#catalog, comp.id, signal);
-    else await pushTopologyIn(new PostgresSession(address, signal, opened), this.#catalog, comp.id, signal);
+  async #tell({ comp, address, link }: Route, opened: Promise<void>, milliseconds: number): Promise<void> {
+    const { database, topologies } = this.#catalog;
+    const [wanted] = await Promise.all([
+      database.read((sql) => topologies.wanted(sql, comp.id), this.#signal),
+      opened,
+    ]);
+    await withDeadline(milliseconds, this.#signal, async (bounded) => {
+      const connected = await link.catch(() => null);
+      bounded.throwIfAborted();
+      if (connected === null) return pushTopology(this.#catalog, comp.id, bounded);
+      const session = new PostgresSession(address, bounded, connected);
+      return pushTopologyIn(session, this.#catalog, wanted, bounded);
+    });
   }
 
   close(): void {

@@ -41,9 +41,9 @@ export async function switchGroup(
       );
       at('recorded');
       clock.mark('recorded');
-      const { failed } = await rerouting.reroute(rerouteMs);
+      const { failed } = await rerouting.reroute(Promise.resolve(), rerouteMs);
       clock.mark('re-routed');
-      return { pauseMs: clock.lastMs, phases: clock.text(), unfinished: failed };
+      return { pauseMs: clock.msUntil(['re-routed']), phases: clock.text(), unfinished: failed };
     } finally {
       rerouting.close();
     }

@@ -9,7 +9,7 @@ import { closeForWrites, makeWritable } from '../engines/mysql/read-only.ts';
 import type { SqlAddress, SqlSession } from '../engines/sql.ts';
 import { sessionOf } from './opened-session.ts';
 import { followIn } from './follow.ts';
-import { becomePrimary } from './open-primary.ts';
+import { becomePrimary, leaveSource } from './open-primary.ts';
 import { PhaseClock } from './phase-clock.ts';
 import { Rerouting } from './rerouting.ts';
 import type { ShardContext } from './shard-context.ts';
@@ -26,8 +26,8 @@ export interface Switchover {
 
 export interface SwitchoverResult {
   /**
-   * From the moment at which no write could begin on the old primary until the new one was open, compute nodes led to it
-   * and replicas followed it.
+   * From the moment at which the old primary began to close until the new one was open and compute nodes led to it. A commit
+   * there waits for the first replica that follows.
    */
   readonly pauseMs: number;
   /** When what was done within it, in words. */
@@ -102,8 +102,9 @@ interface Work {
 
 async function move(switchover: Switchover, work: Work, signal: AbortSignal): Promise<SwitchoverResult> {
   const uuid = await serverUuid(work.sessions.target);
+  let followed: boolean | undefined;
   try {
-    await handOver(switchover, { ...work, uuid }, signal);
+    followed = await handOver(switchover, { ...work, uuid }, signal);
   } catch (error) {
     const left = await putBack(switchover);
     if (left === null) throw error;
@@ -113,7 +114,7 @@ async function move(switchover: Switchover, work: Work, signal: AbortSignal): Pr
       { cause: error },
     );
   }
-  return carryOn(switchover, work);
+  return carryOn(switchover, { ...work, followed });
 }
 
 /** Users whose sessions are not clients. */
@@ -122,12 +123,12 @@ function serviceUsers({ accounts }: ShardContext): readonly string[] {
   return ['kluster_agent', ...purposes.flatMap((purpose) => accounts.get(purpose)?.user ?? [])];
 }
 
-/** Steps 1 to 3. */
+/** Steps 1 to 3. @returns what `leaveSource` of the target has said, unless it failed */
 async function handOver(
   { context, old, target, at }: Switchover,
   { sessions, clock, uuid }: Work & { readonly uuid: string },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean | undefined> {
   const { catalog, shard } = context;
   clock.start();
   await closeForWrites({ closing: sessions.closing, control: sessions.old }, serviceUsers(context));
@@ -149,12 +150,15 @@ async function handOver(
     );
   }
   clock.mark('caught up');
-  await catalog.database.write(
-    (sql) => catalog.storageNodes.setPrimary(sql, shard.id, target.id, uuid),
-    signal,
-  );
+  const [recorded, left] = await Promise.allSettled([
+    catalog.database.write((sql) => catalog.storageNodes.setPrimary(sql, shard.id, target.id, uuid), signal),
+    // Should the record fail, the target stays a replica that has stopped, which the health loop starts again.
+    leaveSource(sessions.target),
+  ]);
+  if (recorded.status === 'rejected') throw recorded.reason;
   at('recorded');
   clock.mark('recorded');
+  return left.status === 'fulfilled' ? left.value : undefined;
 }
 
 async function executedBy(session: SqlSession, node: StorageNode, gtids: string): Promise<void> {
@@ -201,10 +205,10 @@ async function putBack({ context, old }: Switchover): Promise<string | null> {
   }
 }
 
-/** Step 4. Writes go on when the target is open, replicas follow it, and compute nodes lead to it. */
+/** Step 4. Everything at once, but compute nodes are not led to a target that is not open yet. */
 async function carryOn(
   { context, old, target }: Switchover,
-  { sessions, rerouting, clock }: Work,
+  { sessions, rerouting, clock, followed }: Work & { readonly followed: boolean | undefined },
 ): Promise<SwitchoverResult> {
   const { shard, accounts } = context;
   const replication = accounts.get('replication');
@@ -217,34 +221,28 @@ async function carryOn(
       unfinished.push(`${what}: ${errorText(error)}`);
     }
   };
-  const follow = async (session: SqlSession, node: StorageNode): Promise<void> => {
-    await followIn(session, { node, primary: target, replication });
-    clock.mark(`${colonAddress(node)} followed`);
-  };
-  const lead = async (): Promise<void> => {
-    // Before, the statements that wait for the route would find a closed server, and wait again.
-    await new Promise<void>((resolve) => {
-      const opened = becomePrimary(sessions.target, shard.fullsyncLevel, () => {
-        clock.mark('opened');
-        resolve();
-      });
-      done.push(attempt(`open ${colonAddress(target)}`, opened).then(resolve));
-    });
-    unfinished.push(...(await rerouting.reroute(rerouteMs)).failed);
-    clock.mark('re-routed');
+  const following = [{ node: old, session: sessions.old }, ...sessions.others].map(
+    async ({ node, session }) => {
+      await attempt(
+        `${colonAddress(node)} follows`,
+        followIn(session, { node, primary: target, replication }),
+      );
+      clock.mark(`${colonAddress(node)} followed`);
+    },
+  );
+  const opening = new Promise<void>((resolve) => {
+    const becoming = becomePrimary(sessions.target, shard.fullsyncLevel, { followed, onOpen: resolve });
+    following.push(attempt(`open ${colonAddress(target)}`, becoming).then(resolve));
+  }).then(() => clock.mark('opened'));
+  unfinished.push(...(await rerouting.reroute(opening, rerouteMs)).failed);
+  clock.mark('re-routed');
+  await Promise.all([
     // Not before the routes lead elsewhere: sessions of compute nodes then go on without noticing.
-    await attempt(
+    attempt(
       'disconnect the clients of the old primary',
       disconnectClients(sessions.closing, { spare: serviceUsers(context), onlyBusy: false }),
-    );
-  };
-  const done: Promise<void>[] = [
-    ...sessions.others.map(({ node, session }) =>
-      attempt(`${colonAddress(node)} follows`, follow(session, node)),
     ),
-    attempt('the old primary follows', follow(sessions.old, old)),
-  ];
-  await lead();
-  await Promise.all(done);
-  return { pauseMs: clock.lastMs, phases: clock.text(), unfinished };
+    ...following,
+  ]);
+  return { pauseMs: clock.msUntil(['opened', 're-routed']), phases: clock.text(), unfinished };
 }
