@@ -4,7 +4,7 @@ import { MachineNetwork } from '../test/support/machine-network.ts';
 import { BenchCluster } from './failover/bench-cluster.ts';
 import { Figures, type Round } from './failover/figures.ts';
 import { plainGroupOutages } from './failover/plain-group.ts';
-import { scenarios, type Scenario, type Stage } from './failover/scenarios.ts';
+import { scenarios, type Mend, type Scenario, type Stage } from './failover/scenarios.ts';
 import { ComputeTarget, DirectTarget } from './failover/targets.ts';
 import { Writer } from './failover/writer.ts';
 import type { BenchOptions } from './options.ts';
@@ -23,6 +23,7 @@ const recoveryDeadlineMs = 60_000;
 /** Writers have their connections by then. */
 const settleMs = 500;
 const pollMs = 20;
+const rowsOfRound = 100_000;
 /** Plain groups that are measured at once: almost all of their outage is waiting. */
 const plainGroups = 2;
 
@@ -101,18 +102,22 @@ interface Work {
 async function measure({ installation, network, computer }: Bench, work: Work, into: Figures): Promise<void> {
   const haMode = work.scenarios[0]?.haMode ?? 'rbr';
   const cluster = await BenchCluster.create(installation, { haMode, storage: network.machines, computer });
-  let first = 1;
-  for (let round = 1; round <= work.rounds; round += 1) {
-    for (const scenario of work.scenarios) {
-      const began = performance.now();
-      into.add({ ...(await strikeOnce({ cluster, network }, scenario, first)), round });
-      first += 100_000;
-      const seconds = rounded((performance.now() - began) / 1000, 1);
-      console.error(
-        `${scenario.name}, round ${String(round)} of ${String(work.rounds)}, took ${String(seconds)} s`,
-      );
+  const order = Array.from({ length: work.rounds }, (_, round) =>
+    work.scenarios.map((scenario) => ({ scenario, round: round + 1 })),
+  ).flat();
+  for (const [index, { scenario, round }] of order.entries()) {
+    const began = performance.now();
+    try {
+      into.add({ ...(await strikeOnce({ cluster, network }, scenario, index * rowsOfRound)), round });
+    } catch (error) {
+      into.addUnfinished(scenario.name, error);
     }
+    const seconds = rounded((performance.now() - began) / 1000, 1);
+    console.error(
+      `${scenario.name}, round ${String(round)} of ${String(work.rounds)}, took ${String(seconds)} s`,
+    );
   }
+  into.addLostInTheEnd(await cluster.lostSince());
   await cluster.remove();
 }
 
@@ -126,8 +131,9 @@ async function strikeOnce(stage: Stage, scenario: Scenario, first: number): Prom
   await sleep(settleMs);
   const primary = await cluster.primary();
   const struckAt = performance.now();
-  const mend = await scenario.strike(primary, stage);
+  let mend: Mend = () => Promise.resolve();
   try {
+    mend = await scenario.strike(primary, stage);
     await cluster.untilMoved(primary);
     await Promise.all([untilWritten(compute), untilWritten(direct)]);
   } finally {

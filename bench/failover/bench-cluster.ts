@@ -18,6 +18,8 @@ export interface ClusterPlaces {
   readonly computer: string;
 }
 
+type Table = 'audit' | 'direct';
+
 const user = 'abc';
 const password = 'An0ther-Secret';
 const wholeDeadlineMs = 180_000;
@@ -30,6 +32,7 @@ export class BenchCluster {
   readonly #installation: BenchInstallation;
   readonly #haMode: HaMode;
   readonly #management: Credential;
+  readonly #acknowledged: Readonly<Record<Table, number[]>> = { audit: [], direct: [] };
 
   private constructor(
     installation: BenchInstallation,
@@ -159,12 +162,19 @@ export class BenchCluster {
   }
 
   /** Acknowledged rows that are not there. */
-  async lost(table: 'audit' | 'direct', acknowledged: readonly number[]): Promise<number> {
-    const from = acknowledged[0] ?? 0;
+  async lost(table: Table, acknowledged: readonly number[]): Promise<number> {
     const sql = `SELECT id FROM app.${table} WHERE id >= ?`;
+    const from = acknowledged[0] ?? 0;
     const rows = await this.#on(await this.primary(), (session) => session.rows(sql, [from]));
     const present = new Set(rows.map((row) => numberOf(row, 'id')));
+    this.#acknowledged[table].push(...acknowledged);
     return acknowledged.filter((id) => !present.has(id)).length;
+  }
+
+  /** Of all rows that were asked for before: those that are not there by now. */
+  async lostSince(): Promise<number> {
+    const { audit, direct } = this.#acknowledged;
+    return (await this.lost('audit', audit.splice(0))) + (await this.lost('direct', direct.splice(0)));
   }
 
   /** Moves the primary elsewhere as an operator does; returns when the job has ended. */

@@ -19,13 +19,29 @@ export interface Round {
   readonly load: number;
 }
 
+const toleratedFailures = 2;
+
 /** Keeps the rounds. Each is printed as a line of JSON as it ends, so that a run that is broken off has its figures too. */
 export class Figures {
   readonly #rounds: Round[] = [];
+  readonly #unfinished: string[] = [];
+  #lostInTheEnd = 0;
 
   add(round: Round): void {
     this.#rounds.push(round);
     console.log(JSON.stringify({ bench: 'failover', ...round }));
+  }
+
+  /** A round without figures. @throws the error, when it is one too many */
+  addUnfinished(scenario: string, error: unknown): void {
+    console.error(`${scenario}: a round could not be measured:`, error);
+    this.#unfinished.push(scenario);
+    if (this.#unfinished.length > toleratedFailures) throw error;
+  }
+
+  /** Acknowledged rows of all rounds that are gone in the end. */
+  addLostInTheEnd(rows: number): void {
+    this.#lostInTheEnd += rows;
   }
 
   /** Prints percentiles by scenario, then the same as the last line of JSON. */
@@ -34,7 +50,8 @@ export class Figures {
     const table = Object.fromEntries(names.flatMap((name) => this.#rowsOf(name)));
     console.log('write outage in milliseconds; lost: acknowledged rows that are gone');
     console.table(table);
-    console.log(JSON.stringify({ bench: 'failover', figures: table }));
+    const ending = { lostInTheEnd: this.#lostInTheEnd, unfinished: this.#unfinished };
+    console.log(JSON.stringify({ bench: 'failover', figures: table, ...ending }));
   }
 
   #rowsOf(name: string) {

@@ -7,7 +7,7 @@ export interface Stage {
   readonly network: MachineNetwork;
 }
 
-type Mend = () => Promise<void>;
+export type Mend = () => Promise<void>;
 
 /** One way for a shard to lose its primary. */
 export interface Scenario {

@@ -62,6 +62,8 @@ describe('npm run bench', () => {
           'rbr, kill -9, through a compute node': session,
           'rbr, kill -9, directly': seen,
         },
+        lostInTheEnd: 0,
+        unfinished: [],
       });
     },
   );
