@@ -163,18 +163,21 @@ export class BenchCluster {
 
   /** Acknowledged rows that are not there. */
   async lost(table: Table, acknowledged: readonly number[]): Promise<number> {
-    const sql = `SELECT id FROM app.${table} WHERE id >= ?`;
-    const from = acknowledged[0] ?? 0;
-    const rows = await this.#on(await this.primary(), (session) => session.rows(sql, [from]));
-    const present = new Set(rows.map((row) => numberOf(row, 'id')));
-    this.#acknowledged[table].push(...acknowledged);
-    return acknowledged.filter((id) => !present.has(id)).length;
+    for (const id of acknowledged) this.#acknowledged[table].push(id);
+    return this.#missing(table, acknowledged);
   }
 
   /** Of all rows that were asked for before: those that are not there by now. */
   async lostSince(): Promise<number> {
     const { audit, direct } = this.#acknowledged;
-    return (await this.lost('audit', audit.splice(0))) + (await this.lost('direct', direct.splice(0)));
+    return (await this.#missing('audit', audit)) + (await this.#missing('direct', direct));
+  }
+
+  async #missing(table: Table, ids: readonly number[]): Promise<number> {
+    const sql = `SELECT id FROM app.${table} WHERE id >= ?`;
+    const rows = await this.#on(await this.primary(), (session) => session.rows(sql, [ids[0] ?? 0]));
+    const present = new Set(rows.map((row) => numberOf(row, 'id')));
+    return ids.filter((id) => !present.has(id)).length;
   }
 
   /** Moves the primary elsewhere as an operator does; returns when the job has ended. */
