@@ -49,8 +49,11 @@ describe.skipIf(impossible !== null)('a primary that lives and cannot do its wor
   /** The shard has another primary, every node is well, and has each acknowledged write. */
   async function expectWhole(): Promise<void> {
     await expect
-      .poll(async () => (await askDoctor(cluster.installation.client)).findings, patient)
-      .toEqual([]);
+      .poll(async () => {
+        const { findings, jobs_under_way: jobs } = await askDoctor(cluster.installation.client);
+        return { findings, jobs };
+      }, patient)
+      .toEqual({ findings: [], jobs: [] });
     const rows = await cluster.onPrimary('SELECT id FROM chaos.audit');
     const there = new Set(rows.map((row) => String(row['id'])));
     expect([...writer.acknowledged].filter((id) => !there.has(id))).toEqual([]);
