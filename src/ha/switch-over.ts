@@ -12,6 +12,7 @@ import { followIn } from './follow.ts';
 import { becomePrimary, leaveSource } from './open-primary.ts';
 import { PhaseClock } from './phase-clock.ts';
 import { Rerouting } from './rerouting.ts';
+import { serviceUsers } from './service-users.ts';
 import type { ShardContext } from './shard-context.ts';
 
 export interface Switchover {
@@ -117,12 +118,6 @@ async function move(switchover: Switchover, work: Work, signal: AbortSignal): Pr
   return carryOn(switchover, { ...work, followed });
 }
 
-/** Users whose sessions are not clients. */
-function serviceUsers({ accounts }: ShardContext): readonly string[] {
-  const purposes = ['management', 'replication', 'monitor'];
-  return ['kluster_agent', ...purposes.flatMap((purpose) => accounts.get(purpose)?.user ?? [])];
-}
-
 /** Steps 1 to 3. @returns what `leaveSource` of the target has said, unless it failed */
 async function handOver(
   { context, old, target, at }: Switchover,
@@ -131,9 +126,9 @@ async function handOver(
 ): Promise<boolean | undefined> {
   const { catalog, shard } = context;
   clock.start();
-  await closeForWrites({ closing: sessions.closing, control: sessions.old }, serviceUsers(context));
+  await closeForWrites({ closing: sessions.closing, control: sessions.old }, serviceUsers(context.accounts));
   // A closed server still lets a client commit a prepared transaction (XA COMMIT): of its own, so that it would differ.
-  await disconnectClients(sessions.old, { spare: serviceUsers(context), onlyBusy: false });
+  await disconnectClients(sessions.old, { spare: serviceUsers(context.accounts), onlyBusy: false });
   at('closed');
   clock.mark('closed');
   const gtids = await executedGtids(sessions.old);
@@ -240,7 +235,7 @@ async function carryOn(
     // Not before the routes lead elsewhere: sessions of compute nodes then go on without noticing.
     attempt(
       'disconnect the clients of the old primary',
-      disconnectClients(sessions.closing, { spare: serviceUsers(context), onlyBusy: false }),
+      disconnectClients(sessions.closing, { spare: serviceUsers(context.accounts), onlyBusy: false }),
     ),
     ...following,
   ]);
