@@ -21,8 +21,8 @@ import { applyCpuLimit } from './cgroup/apply-limit.ts';
 import { makeDirectories, removeDirectories, type OwnedDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
 import { recordedView } from './instance-view.ts';
-import { PulseOfRuns } from './pulse.ts';
 import { RecordKeeper } from './record-keeper.ts';
+import { VitalSigns } from './vital-signs.ts';
 
 export interface InstanceOptions {
   readonly record: InstanceRecord;
@@ -52,8 +52,7 @@ export class Instance {
   readonly #backoff = new Backoff();
   readonly #warnings = new Map<string, string>();
   #run: EngineRun | null = null;
-  /** Of the run, from when it is ready. */
-  readonly #pulse: PulseOfRuns;
+  readonly #signs: VitalSigns;
   #stopping = false;
   /** An operation is under way. */
   #working = false;
@@ -67,8 +66,14 @@ export class Instance {
     this.#options = options;
     this.#record = options.record;
     this.#keeper = new RecordKeeper(options.record, options.store);
-    this.#pulse = new PulseOfRuns(options.engine.openPulse, () => {
-      this.#changed();
+    this.#signs = new VitalSigns({
+      ...options,
+      changed: () => {
+        this.#changed();
+      },
+      writable: () => {
+        this.#restartSooner();
+      },
     });
   }
 
@@ -92,7 +97,7 @@ export class Instance {
       state: this.#state(),
       pid: this.#run?.process.pid ?? null,
       warnings: [...this.#warnings.values()],
-      ...(this.#pulse.health !== null && { health: this.#pulse.health }),
+      ...this.#signs.view,
     };
   }
 
@@ -110,6 +115,7 @@ export class Instance {
     const { record, engine, user, logger } = this.#options;
     const [found, ...others] = findByArgument(engine.mark, user.uid);
     if (others.length > 0) logger.warn({ instance: record.instanceId, others }, 'more than one process');
+    if (record.phase === 'created') this.#signs.watchDisks();
     if (found !== undefined) this.#watch(await EngineRun.adopt(this.#runInput(), found));
   }
 
@@ -182,6 +188,7 @@ export class Instance {
     this.#backoff.reset();
     await this.#keeper.save();
     await this.#end('immediate');
+    this.#signs.leaveDisks();
     await removeDirectories(this.owned);
     await this.#make(this.#starting.signal);
   }
@@ -301,7 +308,8 @@ export class Instance {
     await this.#operations;
     this.#gone = true;
     this.#cancelRestart();
-    await this.#pulse.end();
+    this.#signs.leaveDisks();
+    await this.#signs.endPulse();
     this.#run?.release();
     await this.#keeper.close();
   }
@@ -313,6 +321,7 @@ export class Instance {
     await this.#keeper.save();
     await this.#end('immediate');
     if (cgroup !== null) await whenNotBusy(() => cgroup.remove(record.instanceId));
+    this.#signs.leaveDisks();
     const foreign = await removeDirectories(this.owned);
     if (foreign.length > 0)
       logger.warn({ instance: record.instanceId, foreign }, 'left what it did not make');
@@ -322,6 +331,7 @@ export class Instance {
 
   /** Starts the process unless it runs, and waits until it serves. */
   async #launch(first: boolean, signal: AbortSignal): Promise<void> {
+    this.#signs.watchDisks();
     if (this.#run === null) {
       applyCpuLimit(this.#options.cgroup, this.#record, this.#warnings);
       this.#record.engineVersion = this.#options.engine.version;
@@ -338,7 +348,7 @@ export class Instance {
     });
     run.ready.then(
       () => {
-        if (this.#run === run) this.#pulse.begin();
+        if (this.#run === run) this.#signs.beginPulse();
         this.#changed();
       },
       (error: unknown) => {
@@ -353,7 +363,7 @@ export class Instance {
   #ended(run: EngineRun, exit: ProcessExit): void {
     if (this.#run !== run || this.#gone) return;
     this.#run = null;
-    void this.#pulse.end();
+    void this.#signs.endPulse();
     this.#record.lastExit = { at: exit.at.toISOString(), reason: exit.reason };
     const unexpected =
       this.#record.phase === 'created' && this.#record.desired === 'running' && !this.#stopping;
@@ -375,6 +385,13 @@ export class Instance {
       () => this.#restartNow(timer),
       () => undefined,
     );
+  }
+
+  /** What had kept it from starting may be over. */
+  #restartSooner(): void {
+    if (this.#restart === null) return;
+    this.#backoff.reset();
+    this.#scheduleRestart(0);
   }
 
   async #restartNow(timer: AbortController): Promise<void> {

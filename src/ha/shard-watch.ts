@@ -63,6 +63,7 @@ interface Watched {
   readonly breaks: Silences;
   readonly starvation: Starvation;
   readonly isolation: Since;
+  readonly primaryDisk: Since;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -190,6 +191,7 @@ export class ShardWatch implements ShardGate {
           breaks: new Silences(),
           starvation: new Starvation(),
           isolation: new Since(),
+          primaryDisk: new Since(),
           suspected: false,
           running: null,
           diagnosis: null,
@@ -231,6 +233,7 @@ export class ShardWatch implements ShardGate {
         breaks: watched.breaks,
         starvation: watched.starvation,
         isolation: watched.isolation,
+        primaryDisk: watched.primaryDisk,
       },
       signal,
     );

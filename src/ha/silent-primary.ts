@@ -16,7 +16,7 @@ type ProcessWord =
   | 'unheard';
 
 /** An agent sends something every 500 ms; older words are not evidence. */
-const freshWordMs = 1600;
+export const freshWordMs = 1600;
 
 interface Silence {
   /** Looks in a row. */
