@@ -369,7 +369,7 @@ export class Instance {
       this.#record.phase === 'created' && this.#record.desired === 'running' && !this.#stopping;
     if (unexpected) {
       const asked = exit.code !== null && exit.code === this.#options.engine.restartExitCode;
-      this.#scheduleRestart(asked ? 0 : this.#backoff.next(Date.now() - run.startedAt));
+      this.#scheduleRestart(asked ? 0 : this.#backoff.next(performance.now() - run.startedAt));
     }
     this.#changed();
     const { instanceId } = this.#record;

@@ -8,7 +8,7 @@ import type { ShardId } from '../core/ids.ts';
 import type { HostPort, Shard, StorageNode } from '../core/model.ts';
 import { faultPointsOf, type FaultPoint } from '../jobs/fault-points.ts';
 import { KeyedMutex } from '../jobs/keyed-mutex.ts';
-import type { ShardGate } from '../jobs/services.ts';
+import type { ShardGate, ShardWord } from '../jobs/services.ts';
 import { Alarm } from './alarm.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
@@ -124,12 +124,8 @@ export class ShardWatch implements ShardGate {
     }
   }
 
-  /** The last diagnosis of every shard looked at so far. */
-  diagnoses(): ReadonlyMap<ShardId, Diagnosis> {
-    const entries = [...this.#shards].flatMap(([id, { diagnosis }]) =>
-      diagnosis === null ? [] : [[id, diagnosis] as const],
-    );
-    return new Map(entries);
+  lastWord(shard: ShardId): ShardWord | null {
+    return this.#shards.get(shard)?.diagnosis ?? null;
   }
 
   async #run(): Promise<void> {
