@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type {
   InstanceState,
@@ -12,7 +11,6 @@ import type { CpuLimit } from '../core/model.ts';
 import type { EngineInstance } from '../engines/engine.ts';
 import type { EngineUser } from '../engines/installation.ts';
 import { findByArgument, processTree } from '../engines/process-identity.ts';
-import { Backoff } from './backoff.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
 import { whenNotBusy } from './cgroup/files.ts';
 import type { ProcessExit } from './engine-process.ts';
@@ -22,6 +20,7 @@ import { makeDirectories, removeDirectories, type OwnedDirectories } from './ins
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
 import { recordedView } from './instance-view.ts';
 import { RecordKeeper } from './record-keeper.ts';
+import { RestartTimer } from './restart-timer.ts';
 import { VitalSigns } from './vital-signs.ts';
 
 export interface InstanceOptions {
@@ -49,14 +48,13 @@ export class Instance {
   readonly #options: InstanceOptions;
   readonly #record: InstanceRecord;
   readonly #keeper: RecordKeeper;
-  readonly #backoff = new Backoff();
   readonly #warnings = new Map<string, string>();
   #run: EngineRun | null = null;
   readonly #signs: VitalSigns;
   #stopping = false;
   /** An operation is under way. */
   #working = false;
-  #restart: AbortController | null = null;
+  readonly #restarts = new RestartTimer((cancelled) => this.#restartNow(cancelled));
   #starting = new AbortController();
   #operations: Promise<unknown> = Promise.resolve();
   #creation: Promise<InstanceView> | null = null;
@@ -72,7 +70,7 @@ export class Instance {
         this.#changed();
       },
       writable: () => {
-        this.#restartSooner();
+        this.#restarts.hurry();
       },
     });
   }
@@ -106,8 +104,8 @@ export class Instance {
     if (this.#record.phase !== 'created') return 'creating';
     if (this.#run !== null) return this.#run.isReady ? 'running' : 'starting';
     if (this.#record.desired === 'stopped') return 'stopped';
-    const startComes = this.#restart !== null || this.#working;
-    return this.#backoff.failing || !startComes ? 'failed' : 'starting';
+    const startComes = this.#restarts.isPending || this.#working;
+    return this.#restarts.isFailing || !startComes ? 'failed' : 'starting';
   }
 
   /** Finds the process that an earlier agent started. Its command line tells, so no moment of that start matters. */
@@ -185,7 +183,7 @@ export class Instance {
   async #remakeNow(): Promise<void> {
     this.#record.desired = 'running';
     this.#record.restarts = 0;
-    this.#backoff.reset();
+    this.#restarts.reset();
     await this.#keeper.save();
     await this.#end('immediate');
     this.#signs.leaveDisks();
@@ -221,14 +219,14 @@ export class Instance {
     }
     this.#record.desired = 'running';
     this.#record.restarts = 0;
-    this.#backoff.reset();
+    this.#restarts.reset();
     await this.#keeper.save();
-    this.#cancelRestart();
+    this.#restarts.cancel();
     try {
       await this.#launch(false, signal);
     } catch (error) {
       // It stays desired, so it is tried again until somebody stops it.
-      if (this.#run === null) this.#scheduleRestart(this.#backoff.next(0));
+      if (this.#run === null) this.#restarts.scheduleAfter(0);
       throw error;
     }
   }
@@ -307,7 +305,7 @@ export class Instance {
     this.#interruptStarting();
     await this.#operations;
     this.#gone = true;
-    this.#cancelRestart();
+    this.#restarts.cancel();
     this.#signs.leaveDisks();
     await this.#signs.endPulse();
     this.#run?.release();
@@ -369,7 +367,7 @@ export class Instance {
       this.#record.phase === 'created' && this.#record.desired === 'running' && !this.#stopping;
     if (unexpected) {
       const asked = exit.code !== null && exit.code === this.#options.engine.restartExitCode;
-      this.#scheduleRestart(asked ? 0 : this.#backoff.next(performance.now() - run.startedAt));
+      this.#restarts.scheduleAfter(asked ? null : performance.now() - run.startedAt);
     }
     this.#changed();
     const { instanceId } = this.#record;
@@ -377,47 +375,25 @@ export class Instance {
     this.#saveLater();
   }
 
-  #scheduleRestart(delayMs: number): void {
-    this.#cancelRestart();
-    const timer = new AbortController();
-    this.#restart = timer;
-    void sleep(delayMs, undefined, { signal: timer.signal }).then(
-      () => this.#restartNow(timer),
-      () => undefined,
-    );
-  }
-
-  /** What had kept it from starting may be over. */
-  #restartSooner(): void {
-    if (this.#restart === null) return;
-    this.#backoff.reset();
-    this.#scheduleRestart(0);
-  }
-
-  async #restartNow(timer: AbortController): Promise<void> {
+  async #restartNow(cancelled: AbortSignal): Promise<void> {
     const { signal } = this.#starting;
     await this.#exclusive(async () => {
-      if (timer.signal.aborted || this.#gone || this.#run !== null) return;
-      this.#restart = null;
+      if (cancelled.aborted || this.#gone || this.#run !== null) return;
+      this.#restarts.begun();
       this.#record.restarts += 1;
       await this.#launch(false, signal);
       this.#saveLater();
     }).catch((error: unknown) => {
       const { instanceId } = this.#record;
       this.#options.logger.error({ instance: instanceId, reason: errorText(error) }, 'restart failed');
-      const pending = this.#restart !== null || this.#run !== null || this.#gone || signal.aborted;
-      if (!pending) this.#scheduleRestart(this.#backoff.next(0));
+      const pending = this.#restarts.isPending || this.#run !== null || this.#gone || signal.aborted;
+      if (!pending) this.#restarts.scheduleAfter(0);
       this.#changed();
     });
   }
 
-  #cancelRestart(): void {
-    this.#restart?.abort();
-    this.#restart = null;
-  }
-
   async #end(mode: StopRequest['mode']): Promise<void> {
-    this.#cancelRestart();
+    this.#restarts.cancel();
     const run = this.#run;
     if (run === null) {
       this.#changed();

@@ -232,13 +232,13 @@ export class AgentClient {
 
   /** Once more by the agent's clock, when it says that the time is all that is wrong. */
   async #send(call: Call, signal: AbortSignal): Promise<Response> {
-    const { secret, epoch } = this.#options;
+    const { secret } = this.#options;
     const { method, path } = call;
     const body = call.body === undefined ? '' : JSON.stringify(call.body);
     const sign = (): Record<string, string> => {
       if (call.signed === false) return {};
       const request = { method, path, target: this.address, body };
-      return signRequest(secret, request, epoch(), Date.now() + this.#aheadMs);
+      return signRequest(secret, request, this.#options.epoch(), Date.now() + this.#aheadMs);
     };
     const signature = sign();
     const response = await this.#sendSigned({ ...call, text: body, signature }, signal);

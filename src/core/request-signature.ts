@@ -17,7 +17,7 @@ const signatureHeader = 'x-kluster-signature';
  * the manager.
  */
 export const clockHeader = 'x-kluster-clock';
-export const clockProofHeader = 'x-kluster-clock-proof';
+const clockProofHeader = 'x-kluster-clock-proof';
 
 /** Clocks of two machines may differ by this much. A nonce must be remembered for twice as long. */
 export const replayWindowMs = 60_000;

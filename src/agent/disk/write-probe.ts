@@ -63,7 +63,7 @@ export class WriteProbe {
     if (pid === undefined) return false;
     try {
       // After the program's name in parentheses, proc(5).
-      return / D $/.test(/\) \S /.exec(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'))?.[0] ?? '');
+      return /\) D /.test(readFileSync(`/proc/${String(pid)}/stat`, 'utf8'));
     } catch (error) {
       if (error instanceof Error && 'code' in error) return false;
       throw error;
