@@ -71,6 +71,8 @@ export type ShardAction =
       readonly replicas: readonly StorageNode[];
       /** Replicas that must take part in the proof: one of them has every acknowledged transaction. */
       readonly quorum: number;
+      /** Those of the replicas that have room: the first choice. */
+      readonly candidates: readonly StorageNode[];
     }
   /** As `fail_over`, of a primary that can be reached: it is closed first. */
   | {

@@ -1,6 +1,8 @@
 import type { DiskReport } from '../core/agent-protocol.ts';
 import type { NodeObservation } from './shard-observation.ts';
-import { freshWordMs } from './silent-primary.ts';
+
+/** An agent sends something every 500 ms; older words are not evidence. */
+export const freshWordMs = 1600;
 
 export type DiskTrouble = Exclude<DiskReport['state'], 'room' | 'low'>;
 
