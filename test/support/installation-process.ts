@@ -23,7 +23,7 @@ import { templateCache } from './template-cache.ts';
 
 const managerPort = 35_001;
 const agentPort = 35_002;
-const startDeadlineMs = 30_000;
+const startDeadlineMs = 90_000;
 const pollMs = 20;
 
 /** What a manager is told to do to itself; see `src/jobs/fault-points.ts`. */
