@@ -9,7 +9,8 @@ import { withPostgres } from '../../src/engines/postgres/connection.ts';
 import { applyTopology, type ComputeTopology } from '../../src/engines/postgres/topology.ts';
 import type { SqlAddress } from '../../src/engines/sql.ts';
 import { startMetadataServer, type MetadataServer } from './metadata-server.ts';
-import { startPostgresIn, type PostgresServer } from './postgres-process.ts';
+import { startPostgresIn, type PostgresServer, type PostgresServerSettings } from './postgres-process.ts';
+import { sanitizerEnvironment } from './sanitizer.ts';
 
 const account = { user: 'compute', password: 'Compute-1-test' };
 const clusterName = 'cluster_1_000001';
@@ -28,6 +29,15 @@ export interface ComputeEngines {
 export async function postgresWithExtension() {
   const directory = process.env['KLUSTER_TEST_POSTGRES'];
   return findPostgres(directory === undefined ? {} : { directory });
+}
+
+/** How a PostgreSQL with the extension is started. */
+export async function computeNodeSettings(): Promise<PostgresServerSettings> {
+  return {
+    installation: await postgresWithExtension(),
+    parameters: ['shared_preload_libraries=kluster'],
+    environment: sanitizerEnvironment(process.env),
+  };
 }
 
 async function addAccount(server: MetadataServer): Promise<void> {
@@ -89,12 +99,11 @@ async function start(directory: string, port: number, cleanups: Cleanup[]): Prom
   };
   const metadata = await owned(startMetadataServer());
   const shards = [await owned(startMetadataServer()), await owned(startMetadataServer())];
-  const [owner, installation] = await Promise.all([engineUser(), postgresWithExtension()]);
+  const [owner, settings] = await Promise.all([engineUser(), computeNodeSettings()]);
   const home = join(directory, 'compute');
   await mkdir(home);
   await chown(home, owner.uid, owner.gid);
-  const parameters = ['shared_preload_libraries=kluster'];
-  const postgres = await owned(startPostgresIn(home, { hostaddr, port }, { installation, parameters }));
+  const postgres = await owned(startPostgresIn(home, { hostaddr, port }, settings));
   return { metadata, shards, postgres };
 }
 
