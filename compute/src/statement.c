@@ -567,6 +567,13 @@ kluster_result_socket(KlusterResult *result)
 }
 
 void
+kluster_check_source(KlusterResult *result)
+{
+	if (kluster_result_socket(result) != PGINVALID_SOCKET && kluster_has_moved(result->connection))
+		kluster_give_up(result->connection);
+}
+
+void
 kluster_close(KlusterResult *result)
 {
 	/* Its file on disk belongs to the transaction, and would be missed at the end. */
@@ -694,7 +701,8 @@ settle_reply(KlusterConnection *connection, TimestampTz until)
 	}
 	if (until == 0)
 		until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 5000);
-	if (!connection->active || connection->sending || !stop_statement(connection, until))
+	if (!connection->active || connection->sending || kluster_has_moved(connection) ||
+		!stop_statement(connection, until))
 	{
 		kluster_drop(connection);
 		return;
