@@ -120,5 +120,7 @@ kluster_raise(KlusterConnection *connection, const char *sql)
 			 errdetail_internal("MySQL error %u.", code),
 			 code != ER_CON_COUNT_ERROR ? 0 :
 			 errhint("All connections of this server are in use: end sessions of compute nodes, or raise max_connections there."),
-			 sql == NULL ? 0 : errcontext("statement for the shard: %.*s%s", shown, sql, sql[shown] == '\0' ? "" : "...")));
+			 /* The macro errcontext is two expressions. */
+			 sql == NULL ? 0 :
+			 (errcontext("statement for the shard: %.*s%s", shown, sql, sql[shown] == '\0' ? "" : "..."))));
 }
