@@ -38,9 +38,8 @@ async function commitAt(place: string, account: number, entry: string): Promise<
 
 async function killMetadataServer(): Promise<void> {
   const directory = installation.home.metadataDirectory;
-  const [server] = (await leftProcesses({ id: directory, directory }, 0)).filter(({ command }) =>
-    command.includes('mysqld'),
-  );
+  const processes = await leftProcesses({ id: directory, directory }, 0);
+  const server = processes.find(({ command }) => command.includes('mysqld'));
   if (server === undefined) throw new Error('no metadata server runs');
   process.kill(server.pid, 'SIGKILL');
 }
