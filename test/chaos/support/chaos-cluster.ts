@@ -1,9 +1,4 @@
-import { execFile } from 'node:child_process';
-import { statfs, unlink } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { unseal } from '../../../src/core/seal.ts';
 import type { ClusterJson, StorageNodeJson } from '../../../src/core/rest-types.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
@@ -12,42 +7,32 @@ import { numberOf, textOf, type SqlAddress, type SqlRow } from '../../../src/eng
 import { readTextFile } from '../../../src/manager/json-file.ts';
 import { ProcessInstallation } from '../../support/installation-process.ts';
 import { endProcess, leftProcesses } from '../../support/leftovers.ts';
-import { eventually } from '../../support/catalog-probe.ts';
 import { onMetadata } from '../../support/nothing-left.ts';
-import { shardAccounts } from './audit.ts';
+import { Disk } from './disk.ts';
 import { ChaosNetwork } from './network.ts';
 import type { Timeline } from './timeline.ts';
 
-const run = promisify(execFile);
-
 const machines = 3;
 const network = '10.77.0';
-/** MiB of each machine's disk: room for its nodes, and little enough to be filled in a moment. */
-const diskMb = 1400;
-const ballastName = 'ballast';
 const deadline = (): AbortSignal => AbortSignal.timeout(10_000);
 
-/** Two rbr shards of three nodes with a compute node, on machines with networks and disks of their own. Faults are about the first shard. */
+/** One rbr shard of three nodes with a compute node, on machines with networks and disks of their own. */
 export class ChaosCluster {
   readonly installation: ProcessInstallation;
   readonly network: ChaosNetwork;
   readonly timeline: Timeline;
-  /** Addresses and account of the storage nodes of the first shard. */
+  /** Addresses and account of the storage nodes. */
   nodes: readonly SqlAddress[] = [];
-  /** Of the second one. */
-  otherNodes: readonly SqlAddress[] = [];
   /** The same nodes, with the account that may write data and nothing else. */
   applications: readonly SqlAddress[] = [];
   comp: SqlAddress = { hostaddr: '', port: 0, user: '', password: '' };
-  /** The process of a session whose transactions are on both shards; 0: none. */
-  backend: () => number = () => 0;
-  readonly #disks: string[];
+  readonly #disks: readonly Disk[];
   #shape: ClusterJson | null = null;
 
   private constructor(parts: {
     installation: ProcessInstallation;
     network: ChaosNetwork;
-    disks: string[];
+    disks: readonly Disk[];
     timeline: Timeline;
   }) {
     this.installation = parts.installation;
@@ -59,13 +44,10 @@ export class ChaosCluster {
   /** `directory`: of the home. @throws Error when this user may not make namespaces and mounts */
   static async start(directory: string, timeline: Timeline): Promise<ChaosCluster> {
     const net = await ChaosNetwork.make(network, machines);
-    const disks: string[] = [];
+    const disks: Disk[] = [];
     try {
       for (let index = 0; index < machines; index += 1) {
-        const disk = join(directory, 'data', `${network}.${String(index + 11)}`);
-        await run('mkdir', ['--parents', disk]);
-        await run('mount', ['-t', 'tmpfs', '-o', `size=${String(diskMb)}m,mode=0755`, 'tmpfs', disk]);
-        disks.push(disk);
+        disks.push(await Disk.make(join(directory, 'data', `${network}.${String(index + 11)}`)));
       }
       const installation = await ProcessInstallation.start(directory, {
         network,
@@ -96,49 +78,24 @@ export class ChaosCluster {
 
   async #prepare(): Promise<void> {
     const password = 'An0ther-Secret';
-    const shape = { ha_mode: 'rbr', shards: '2', nodes: String(machines), comps: '1', dbcfg: '1' };
+    const shape = { ha_mode: 'rbr', shards: '1', nodes: String(machines), comps: '1', dbcfg: '1' };
     const job = await this.installation.run('create_cluster', { ...shape, computer_password: password });
     if (job.status !== 'done') throw new Error(`create_cluster: ${job.error?.message ?? ''}`);
     const cluster = await this.look();
     const management = await this.#account(cluster.cluster_id, 'management');
-    const [nodes = [], others = []] = cluster.shards.map((shard) =>
-      shard.nodes.map(({ hostaddr, port }) => ({ hostaddr, port, ...management })),
-    );
-    this.nodes = nodes;
-    this.otherNodes = others;
+    this.nodes = storageNodes(cluster).map(({ hostaddr, port }) => ({ hostaddr, port, ...management }));
     const compute = await this.#account(cluster.cluster_id, 'compute');
     this.applications = this.nodes.map((node) => ({ ...node, ...compute }));
     const [comp] = cluster.comps;
     if (comp === undefined) throw new Error('no compute node');
     this.comp = { hostaddr: comp.hostaddr, port: comp.port, user: 'abc', password };
     for (const statement of schema) await this.onPrimary(statement);
-    await this.#defineOnCompute(cluster);
-  }
-
-  /** The audit of the first shard by another way, and a bank whose money is on both shards. */
-  async #defineOnCompute({ shards }: ClusterJson): Promise<void> {
-    const [first, second] = shards.map(({ shard_id }) => String(shard_id));
-    await withPostgres(this.comp, deadline(), async (session) => {
-      await session.query(
+    await withPostgres(this.comp, deadline(), (session) =>
+      session.query(
         `CREATE FOREIGN TABLE chaos_audit (seq bigint, id text) SERVER kluster
-           OPTIONS (shard '${String(first)}', remote_database 'chaos', remote_table 'audit')`,
-      );
-      for (const [number, shard] of [
-        [1, first],
-        [2, second],
-      ]) {
-        const name = String(number);
-        await session.query(
-          `CREATE TABLE bank_${name} (id int PRIMARY KEY, balance int NOT NULL) WITH (shard = ${String(shard)})`,
-        );
-        await session.query(
-          `CREATE TABLE ledger_${name} (id text PRIMARY KEY) WITH (shard = ${String(shard)})`,
-        );
-        await session.query(
-          `INSERT INTO bank_${name} SELECT id, 100 FROM generate_series(0, ${String(shardAccounts - 1)}) AS id`,
-        );
-      }
-    });
+           OPTIONS (shard '1', remote_database 'chaos', remote_table 'audit')`,
+      ),
+    );
   }
 
   async #account(
@@ -169,24 +126,14 @@ export class ChaosCluster {
   }
 
   /** From the catalog itself: also while the manager is down. */
-  async primary(nodes = this.nodes): Promise<SqlAddress> {
-    const rows = await eventually(() =>
-      onMetadata(this.installation, (session) =>
-        session.query("SELECT hostaddr, port FROM shard_nodes WHERE member_state = 'source'"),
-      ),
+  async primary(): Promise<SqlAddress> {
+    const rows = await onMetadata(this.installation, (session) =>
+      session.query("SELECT hostaddr, port FROM shard_nodes WHERE member_state = 'source'"),
     );
     const at = rows.map((row) => `${textOf(row, 'hostaddr')}:${String(numberOf(row, 'port'))}`);
-    const found = nodes.find(({ hostaddr, port }) => at.includes(`${hostaddr}:${String(port)}`));
+    const found = this.nodes.find(({ hostaddr, port }) => at.includes(`${hostaddr}:${String(port)}`));
     if (found === undefined) throw new Error(`the catalog names ${at.join(', ')} as primary`);
     return found;
-  }
-
-  /** The server of the metadata, which the manager starts again. */
-  async metadataPid(): Promise<number> {
-    const directory = this.installation.home.metadataDirectory;
-    const [found] = await leftProcesses({ id: directory, directory }, 0);
-    if (found === undefined) throw new Error('no metadata server runs');
-    return found.pid;
   }
 
   async onPrimary(statement: string): Promise<readonly SqlRow[]> {
@@ -197,12 +144,10 @@ export class ChaosCluster {
   async enginePid(at: SqlAddress): Promise<number> {
     const { dataDirectory } = this.installation.machine(at.hostaddr);
     const engines = await leftProcesses({ id: dataDirectory, directory: dataDirectory }, 0);
-    for (const { pid, command } of engines) {
-      const file = /--(?:defaults|config)-file=(\S+)/u.exec(command)?.[1];
-      const configuration = file === undefined ? null : await readTextFile(file);
-      if (new RegExp(`^port *= *'?${String(at.port)}'?$`, 'mu').test(configuration ?? '')) return pid;
-    }
-    throw new Error(`no engine listens at ${at.hostaddr}:${String(at.port)}`);
+    const configuration = at.port === this.comp.port ? 'postgresql.conf' : 'mysqld.cnf';
+    const found = engines.find(({ command }) => command.includes(configuration));
+    if (found === undefined) throw new Error(`no engine with ${configuration} runs on ${at.hostaddr}`);
+    return found.pid;
   }
 
   /** The agent and every process of the machine, at once. */
@@ -213,23 +158,11 @@ export class ChaosCluster {
       await endProcess(left);
   }
 
-  async fillDisk(hostaddr: string): Promise<void> {
+  disk(hostaddr: string): Disk {
     const { dataDirectory } = this.installation.machine(hostaddr);
-    const file = await open(join(dataDirectory, ballastName), 'w');
-    try {
-      const block = Buffer.alloc(1024 * 1024);
-      for (let written = 0; written < diskMb; written += 1) await file.write(block);
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
-    } finally {
-      await file.close();
-    }
-    const { bavail } = await statfs(dataDirectory);
-    this.timeline.note(`disk of ${hostaddr}: ${String(bavail)} blocks are free`);
-  }
-
-  async emptyDisk(hostaddr: string): Promise<void> {
-    await unlink(join(this.installation.machine(hostaddr).dataDirectory, ballastName));
+    const disk = this.#disks.find(({ path }) => path === dataDirectory);
+    if (disk === undefined) throw new Error(`${hostaddr} has no disk of its own`);
+    return disk;
   }
 
   /** What the manager wrote about failovers, as lines for the timeline. */
@@ -265,18 +198,7 @@ export function storageNodes(cluster: ClusterJson): readonly StorageNodeJson[] {
   return cluster.shards.flatMap(({ nodes }) => nodes);
 }
 
-async function release(net: ChaosNetwork, disks: readonly string[]): Promise<void> {
+async function release(net: ChaosNetwork, disks: readonly Disk[]): Promise<void> {
   await net.close();
-  for (const disk of disks) {
-    // A process that was just killed may hold the disk for a moment.
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await run('umount', [disk]);
-        break;
-      } catch (error) {
-        if (attempt >= 20) throw error;
-        await sleep(100);
-      }
-    }
-  }
+  for (const disk of disks) await disk.release();
 }
