@@ -16,32 +16,60 @@
 #include "modify_state.h"
 #include "quote.h"
 #include "settings.h"
+#include "upsert.h"
 
 /* A statement that grew beyond this is sent. */
 #define STATEMENT_BYTES (1024 * 1024)
 
 /* The keys that the statement names by ON CONFLICT (...); a partition has its own for each of its parent's. */
-static KlusterConflicts *
-conflicts_of(ModifyTable *plan, ResultRelInfo *target)
+static List *
+arbiters_of(ModifyTable *plan, ResultRelInfo *target)
 {
-	KlusterConflicts *conflicts;
+	List	   *arbiters = NIL;
 	ListCell   *cell;
 
-	if (plan == NULL || plan->onConflictAction != ONCONFLICT_NOTHING)
-		return NULL;
-	conflicts = palloc0(sizeof(KlusterConflicts));
 	foreach(cell, plan->arbiterIndexes)
 	{
 		Oid			index = lfirst_oid(cell);
 
 		if (IndexGetRelation(index, false) != RelationGetRelid(target->ri_RelationDesc))
 			index = index_get_partition(target->ri_RelationDesc, index);
-		if (index == RelationGetPrimaryKeyIndex(target->ri_RelationDesc))
-			conflicts->keys = lappend(conflicts->keys, pstrdup("PRIMARY"));
-		else if (OidIsValid(index))
-			conflicts->keys = lappend(conflicts->keys, get_rel_name(index));
+		if (OidIsValid(index))
+			arbiters = lappend_oid(arbiters, index);
 	}
+	return arbiters;
+}
+
+static KlusterConflicts *
+conflicts_with(List *arbiters, ResultRelInfo *target)
+{
+	KlusterConflicts *conflicts = palloc0(sizeof(KlusterConflicts));
+	ListCell   *cell;
+
+	foreach(cell, arbiters)
+		conflicts->keys = lappend(conflicts->keys,
+								  lfirst_oid(cell) == RelationGetPrimaryKeyIndex(target->ri_RelationDesc) ?
+								  pstrdup("PRIMARY") : get_rel_name(lfirst_oid(cell)));
 	return conflicts;
+}
+
+static void
+prepare_conflicts(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target)
+{
+	List	   *arbiters;
+
+	if (plan == NULL || plan->onConflictAction == ONCONFLICT_NONE)
+		return;
+	arbiters = arbiters_of(plan, target);
+	modify->conflicts = conflicts_with(arbiters, target);
+	if (plan->onConflictAction != ONCONFLICT_UPDATE)
+		return;
+	if (arbiters == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" has no key that ON CONFLICT DO UPDATE could go by",
+						RelationGetRelationName(target->ri_RelationDesc))));
+	modify->upsert = kluster_begin_upsert(modify, target, linitial_oid(arbiters));
 }
 
 static void
@@ -63,7 +91,7 @@ start_insert_text(KlusterModify *modify)
 void
 kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target)
 {
-	modify->conflicts = conflicts_of(plan, target);
+	prepare_conflicts(modify, plan, target);
 	start_insert_text(modify);
 }
 
@@ -87,8 +115,9 @@ int
 kluster_batch_rows(ResultRelInfo *target)
 {
 	TriggerDesc *triggers = target->ri_TrigDesc;
+	KlusterModify *modify = target->ri_FdwState;
 
-	if (target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
+	if ((modify != NULL && modify->upsert != NULL) || target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
 		(triggers != NULL && (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
 		return 1;
 	return kluster_batch_size;
@@ -148,6 +177,13 @@ kluster_send_rows(KlusterModify *modify, TupleTableSlot *only)
 	return stored;
 }
 
+uint64
+kluster_insert_row(KlusterModify *modify, TupleTableSlot *row)
+{
+	append_row(modify, row);
+	return kluster_send_rows(modify, row);
+}
+
 static bool
 is_full(KlusterModify *modify)
 {
@@ -160,9 +196,11 @@ kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 	KlusterModify	   *modify = target->ri_FdwState;
 
 	kluster_check_row(modify, target, slot, estate);
-	append_row(modify, slot);
+	if (modify->upsert != NULL)
+		return kluster_upsert(modify, target, slot);
 	if (!modify->collects)
-		return kluster_send_rows(modify, slot) > 0 ? slot : NULL;
+		return kluster_insert_row(modify, slot) > 0 ? slot : NULL;
+	append_row(modify, slot);
 	if (is_full(modify))
 		kluster_send_rows(modify, NULL);
 	return slot;

@@ -6,7 +6,6 @@
 #include "access/table.h"
 #include "catalog/index.h"
 #include "catalog/partition.h"
-#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/inherit.h"
@@ -14,7 +13,6 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/plancat.h"
 #include "parser/parsetree.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -24,17 +22,11 @@
 #include "modify.h"
 #include "modify_state.h"
 #include "quote.h"
+#include "row_digest.h"
 #include "row_identity.h"
 #include "scan.h"
 #include "settings.h"
 #include "targets.h"
-
-/* Identifies a row that was changed already. */
-typedef struct RowDigest
-{
-	uint64		high;
-	uint64		low;
-} RowDigest;
 
 List *
 kluster_all_columns(Relation relation)
@@ -75,10 +67,6 @@ kluster_plan_modify(PlannerInfo *root, ModifyTable *plan, Index table, int subpl
 	else if (plan->operation == CMD_UPDATE)
 		columns = updated_columns(root, find_base_rel(root, table), relation);
 	table_close(relation, NoLock);
-	if (plan->onConflictAction == ONCONFLICT_UPDATE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("INSERT with ON CONFLICT DO UPDATE is not supported for tables on shards")));
 	return list_make1(columns);
 }
 
@@ -119,14 +107,6 @@ kluster_new_modify(EState *estate, ResultRelInfo *target, List *columns)
 	return modify;
 }
 
-static HTAB *
-make_digests(void)
-{
-	HASHCTL		control = {.keysize = sizeof(RowDigest), .entrysize = sizeof(RowDigest), .hcxt = CurrentMemoryContext};
-
-	return hash_create("kluster changed rows", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
 void
 kluster_begin_modify(ModifyTableState *state, ResultRelInfo *target, List *private, int subplan, int flags)
 {
@@ -142,7 +122,7 @@ kluster_begin_modify(ModifyTableState *state, ResultRelInfo *target, List *priva
 	else
 		modify->identity = kluster_identity(modify->relation, modify->table, below->targetlist);
 	if (state->operation != CMD_INSERT && !IsA(below, ForeignScan))
-		modify->changed = make_digests();
+		modify->changed = kluster_make_digests();
 }
 
 void
@@ -195,20 +175,13 @@ static bool
 append_condition(KlusterModify *modify, TupleTableSlot *plan_slot)
 {
 	int			start;
-	RowDigest	digest;
-	bool		found = false;
 
 	appendStringInfoString(&modify->statement, " WHERE ");
 	start = modify->statement.len;
 	kluster_append_identity(&modify->statement, modify->identity, plan_slot);
 	if (modify->changed == NULL || modify->identity->whole)
 		return true;
-	digest.high = DatumGetUInt64(hash_any_extended((unsigned char *) modify->statement.data + start,
-												   modify->statement.len - start, 1));
-	digest.low = DatumGetUInt64(hash_any_extended((unsigned char *) modify->statement.data + start,
-												  modify->statement.len - start, 2));
-	hash_search(modify->changed, &digest, HASH_ENTER, &found);
-	return !found;
+	return kluster_note(modify->changed, modify->statement.data + start, modify->statement.len - start);
 }
 
 static uint64

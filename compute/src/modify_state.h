@@ -23,7 +23,8 @@ typedef struct KlusterModify
 	AttrNumber *attributes;
 	char	  **names;
 	KlusterCodec **codecs;
-	KlusterConflicts *conflicts;	/* ON CONFLICT DO NOTHING; NULL: without */
+	KlusterConflicts *conflicts;	/* ON CONFLICT; NULL: without */
+	struct KlusterUpsert *upsert;	/* DO UPDATE; NULL: DO NOTHING, or without */
 	bool		collects;		/* COPY: rows wait in `statement` */
 	int			rows;			/* that wait */
 	StringInfoData insert;		/* INSERT INTO ... VALUES */
@@ -50,6 +51,9 @@ extern void kluster_check_row(KlusterModify *modify, ResultRelInfo *target, Tupl
 
 /* insert.c: makes it ready for INSERT; `plan` is NULL for COPY. */
 extern void kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target);
+
+/* Sends one row; 1: it was stored, 0: it is one of the conflicts. */
+extern uint64 kluster_insert_row(KlusterModify *modify, TupleTableSlot *row);
 
 /*
  * Sends the rows that wait; how many of them were stored, or will be: without conflicts the shard works on
