@@ -83,6 +83,17 @@ CREATE TABLE kluster.ddl_progress (
 );
 REVOKE ALL ON kluster.ddl_progress FROM PUBLIC;
 
+-- Entries of the log that an administrator has left out here, by kluster.skip_ddl().
+CREATE TABLE kluster.ddl_skipped (
+	op_id bigint PRIMARY KEY,
+	statement text NOT NULL,
+	error text NOT NULL,
+	reason text NOT NULL,
+	skipped_by name NOT NULL DEFAULT session_user,
+	when_skipped timestamptz NOT NULL DEFAULT now()
+);
+REVOKE ALL ON kluster.ddl_skipped FROM PUBLIC;
+
 -- Which sequence of this database is which of the cluster.
 CREATE TABLE kluster.sequences (
 	relid oid PRIMARY KEY,
@@ -147,6 +158,24 @@ CREATE FUNCTION kluster.ddl_position(OUT applied bigint, OUT newest bigint, OUT 
 	AS 'MODULE_PATHNAME', 'kluster_show_ddl_position' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION kluster.ddl_position() IS
 	'How far this compute node has followed the log of definitions: the last entry that it applied, and the last that it saw.';
+
+CREATE FUNCTION kluster.ddl_failure(OUT op_id bigint, OUT database text, OUT statement text, OUT error text, OUT attempts integer,
+	OUT since timestamptz, OUT next_attempt timestamptz) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'kluster_show_ddl_failure' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION kluster.ddl_failure() FROM PUBLIC;
+COMMENT ON FUNCTION kluster.ddl_failure() IS
+	'The entry of the log of definitions that cannot be applied on this compute node, and stops all that comes after it.';
+
+CREATE FUNCTION kluster.retry_ddl() RETURNS void
+	AS 'MODULE_PATHNAME', 'kluster_retry_ddl' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION kluster.retry_ddl() FROM PUBLIC;
+COMMENT ON FUNCTION kluster.retry_ddl() IS 'Tries the definition that fails at once. For superusers.';
+
+CREATE FUNCTION kluster.skip_ddl(op_id bigint, reason text) RETURNS void
+	AS 'MODULE_PATHNAME', 'kluster_skip_ddl' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION kluster.skip_ddl(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION kluster.skip_ddl(bigint, text) IS
+	'Leaves out the definition that fails, on this compute node, and records it in kluster.ddl_skipped. For superusers.';
 
 CREATE VIEW pg_catalog.pg_ddl_log_progress AS
 	SELECT d.oid AS dbid, p.newest AS ddl_op_id, p.applied AS max_op_id_done_local
