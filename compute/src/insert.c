@@ -92,6 +92,9 @@ void
 kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target)
 {
 	prepare_conflicts(modify, plan, target);
+	/* Triggers may look at the table, so it must contain what was inserted before; conflicts are counted. */
+	modify->collects = !modify->has_triggers && modify->conflicts == NULL && (plan == NULL || plan->operation == CMD_INSERT);
+	modify->first = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(modify->relation)), &TTSOpsVirtual);
 	start_insert_text(modify);
 }
 
@@ -104,11 +107,20 @@ kluster_begin_insert(ModifyTableState *state, ResultRelInfo *target)
 	KlusterModify	   *modify;
 
 	modify = kluster_new_modify(state->ps.state, target, kluster_all_columns(target->ri_RelationDesc));
-	/* Triggers may look at the table, so it must contain what was inserted before. */
-	modify->collects = plan == NULL && !modify->has_triggers;
 	kluster_prepare_insert(modify, plan, target);
-	target->ri_FdwState = modify;
+	if (target->ri_FdwState == NULL)
+		target->ri_FdwState = modify;
+	else
+		((KlusterModify *) target->ri_FdwState)->inserter = modify;
 	MemoryContextSwitchTo(caller);
+}
+
+KlusterModify *
+kluster_inserter(ResultRelInfo *target)
+{
+	KlusterModify *modify = target->ri_FdwState;
+
+	return modify->inserter != NULL ? modify->inserter : modify;
 }
 
 int
@@ -130,6 +142,8 @@ append_row(KlusterModify *modify, TupleTableSlot *slot)
 	StringInfo	out = &modify->statement;
 
 	slot_getallattrs(slot);
+	if (modify->rows == 0)
+		ExecCopySlot(modify->first, slot);
 	if (modify->rows == 0)
 		appendBinaryStringInfo(out, modify->insert.data, modify->insert.len);
 	else
@@ -153,14 +167,14 @@ append_row(KlusterModify *modify, TupleTableSlot *slot)
 }
 
 uint64
-kluster_send_rows(KlusterModify *modify, TupleTableSlot *only)
+kluster_send_rows(KlusterModify *modify)
 {
 	uint64		stored = modify->rows;
 	KlusterChange change = {
 		.shard = modify->table->shard,
 		.relation = RelationGetRelid(modify->relation),
 		.sql = modify->statement.data,
-		.row = only,
+		.row = modify->rows == 1 ? modify->first : NULL,
 		.conflicts = modify->conflicts,
 	};
 
@@ -168,7 +182,7 @@ kluster_send_rows(KlusterModify *modify, TupleTableSlot *only)
 		kluster_before_change(modify);
 	if (modify->rows > 0 && modify->defers)
 		kluster_defer(modify->estate, &change, false);
-	else if (modify->rows > 0 && (only != NULL || modify->conflicts != NULL))
+	else if (modify->rows > 0 && modify->conflicts != NULL)
 		stored = kluster_change(&change);
 	else if (modify->rows > 0)
 		kluster_change_later(&change);
@@ -180,8 +194,12 @@ kluster_send_rows(KlusterModify *modify, TupleTableSlot *only)
 uint64
 kluster_insert_row(KlusterModify *modify, TupleTableSlot *row)
 {
+	uint64		stored;
+
 	append_row(modify, row);
-	return kluster_send_rows(modify, row);
+	stored = kluster_send_rows(modify);
+	kluster_await_change(modify->table->shard);
+	return stored;
 }
 
 static bool
@@ -193,7 +211,7 @@ is_full(KlusterModify *modify)
 TupleTableSlot *
 kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
-	KlusterModify	   *modify = target->ri_FdwState;
+	KlusterModify	   *modify = kluster_inserter(target);
 
 	kluster_check_row(modify, target, slot, estate);
 	if (modify->upsert != NULL)
@@ -202,7 +220,7 @@ kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 		return kluster_insert_row(modify, slot) > 0 ? slot : NULL;
 	append_row(modify, slot);
 	if (is_full(modify))
-		kluster_send_rows(modify, NULL);
+		kluster_send_rows(modify);
 	return slot;
 }
 
@@ -218,9 +236,9 @@ kluster_insert_batch(EState *estate, ResultRelInfo *target, TupleTableSlot **slo
 		kluster_check_row(modify, target, slots[i], estate);
 		append_row(modify, slots[i]);
 		if (is_full(modify))
-			stored += kluster_send_rows(modify, NULL);
+			stored += kluster_send_rows(modify);
 	}
-	stored += kluster_send_rows(modify, *count == 1 ? slots[0] : NULL);
+	stored += kluster_send_rows(modify);
 	*count = (int) stored;
 	return stored > 0 ? slots : NULL;
 }

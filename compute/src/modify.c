@@ -24,6 +24,7 @@
 #include "quote.h"
 #include "row_digest.h"
 #include "row_identity.h"
+#include "row_movement.h"
 #include "scan.h"
 #include "settings.h"
 #include "targets.h"
@@ -116,6 +117,7 @@ kluster_begin_modify(ModifyTableState *state, ResultRelInfo *target, List *priva
 	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	modify = kluster_new_modify(state->ps.state, target, linitial(private));
+	modify->state = state;
 	target->ri_FdwState = modify;
 	if (state->operation == CMD_INSERT)
 		kluster_prepare_insert(modify, (ModifyTable *) state->ps.plan, target);
@@ -203,6 +205,31 @@ send_change(KlusterModify *modify)
 	return affected;
 }
 
+/* Deletes the row that the subplan delivered; false: it is gone, or this statement has changed it before. */
+static bool
+delete_row(KlusterModify *modify, TupleTableSlot *plan_slot)
+{
+	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
+	bool		is_new;
+
+	start_change(modify, "DELETE FROM ");
+	is_new = append_condition(modify, plan_slot);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(modify->scratch);
+	return is_new && send_change(modify) > 0;
+}
+
+/* The row belongs to another partition now. */
+static TupleTableSlot *
+move_row(KlusterModify *modify, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	kluster_require_movable(target);
+	if (!delete_row(modify, plan_slot))
+		return NULL;
+	kluster_store_moved(modify, target, slot);
+	return slot;
+}
+
 TupleTableSlot *
 kluster_update(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -210,13 +237,13 @@ kluster_update(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
 	bool		is_new;
 
+	if (modify->relation->rd_rel->relispartition && !ExecPartitionCheck(target, slot, estate, false) &&
+		target->ri_RootResultRelInfo != NULL)
+	{
+		MemoryContextSwitchTo(caller);
+		return move_row(modify, target, slot, plan_slot);
+	}
 	kluster_check_row(modify, target, slot, estate);
-	if (modify->relation->rd_rel->relispartition && !ExecPartitionCheck(target, slot, estate, false))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("UPDATE cannot move a row of \"%s\" into another partition",
-						RelationGetRelationName(modify->relation)),
-				 errhint("Delete the row and insert it again.")));
 	start_change(modify, "UPDATE ");
 	append_assignments(modify, slot);
 	is_new = append_condition(modify, plan_slot);
@@ -246,14 +273,8 @@ TupleTableSlot *
 kluster_delete(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	KlusterModify	   *modify = target->ri_FdwState;
-	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
-	bool		is_new;
 
-	start_change(modify, "DELETE FROM ");
-	is_new = append_condition(modify, plan_slot);
-	MemoryContextSwitchTo(caller);
-	MemoryContextReset(modify->scratch);
-	if (!is_new || send_change(modify) == 0)
+	if (!delete_row(modify, plan_slot))
 		return NULL;
 	store_deleted_row(modify, slot, plan_slot);
 	return slot;
@@ -267,7 +288,7 @@ kluster_end_modify(EState *estate, ResultRelInfo *target)
 	if (modify == NULL)
 		return;
 	if (modify->collects)
-		kluster_send_rows(modify, NULL);
+		kluster_send_rows(modify);
 	kluster_send_deferred(estate);
 	if (modify->insert.len > 0)
 		kluster_await_change(modify->table->shard);
