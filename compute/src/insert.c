@@ -15,6 +15,7 @@
 #include "modify.h"
 #include "modify_state.h"
 #include "quote.h"
+#include "sequence.h"
 #include "settings.h"
 #include "upsert.h"
 
@@ -108,6 +109,8 @@ kluster_begin_insert(ModifyTableState *state, ResultRelInfo *target)
 
 	modify = kluster_new_modify(state->ps.state, target, kluster_all_columns(target->ri_RelationDesc));
 	kluster_prepare_insert(modify, plan, target);
+	if (plan == NULL)
+		modify->identities = kluster_copied_identities(RelationGetRelid(modify->relation));
 	if (target->ri_FdwState == NULL)
 		target->ri_FdwState = modify;
 	else
@@ -213,6 +216,8 @@ kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 {
 	KlusterModify	   *modify = kluster_inserter(target);
 
+	if (modify->identities != NULL)
+		kluster_set_identities(modify->relation, modify->identities, slot);
 	kluster_check_row(modify, target, slot, estate);
 	if (modify->upsert != NULL)
 		return kluster_upsert(modify, target, slot);

@@ -37,6 +37,7 @@ typedef struct KlusterModify
 	bool		scans_started;
 	bool		defers;			/* changes wait for the end of the statement (deferral.h) */
 	bool		has_triggers;	/* they may look at the table, so changes cannot wait */
+	Bitmapset  *identities;		/* COPY: columns to number by the cluster's sequences */
 	HTAB	   *changed;		/* rows changed by this statement, when a join can deliver them again */
 	MemoryContext scratch;
 } KlusterModify;
