@@ -131,12 +131,34 @@ CREATE VIEW pg_catalog.pg_shard AS
 		FROM kluster.shards() s;
 COMMENT ON VIEW pg_catalog.pg_shard IS 'The shards of the cluster; num_tablets: sharded tables of this database.';
 
+-- What tools write as ro_weight. It is kept for them, and means nothing: rows are read from primaries.
+CREATE TABLE kluster.ro_weights (
+	node_id bigint PRIMARY KEY,
+	weight smallint NOT NULL
+);
+REVOKE ALL ON kluster.ro_weights FROM PUBLIC;
+
 CREATE VIEW pg_catalog.pg_shard_node AS
-	SELECT n.id::oid AS id, n.port, n.shard_id::oid AS shard_id, 0::oid AS svr_node_id, 0::smallint AS ro_weight, 0::smallint AS ping,
-			0::smallint AS latency, NULL::name AS user_name, n.host AS hostaddr, NULL::text AS passwd,
+	SELECT n.id::oid AS id, n.port, n.shard_id::oid AS shard_id, 0::oid AS svr_node_id, COALESCE(w.weight, 0::smallint) AS ro_weight,
+			0::smallint AS ping, 0::smallint AS latency, NULL::name AS user_name, n.host AS hostaddr, NULL::text AS passwd,
 			NULL::timestamptz AS when_created
-		FROM kluster.shard_nodes() n;
+		FROM kluster.shard_nodes() n LEFT JOIN kluster.ro_weights w ON w.node_id = n.id;
 COMMENT ON VIEW pg_catalog.pg_shard_node IS 'The storage nodes of the cluster; accounts are not shown.';
+
+CREATE FUNCTION kluster.keep_ro_weight() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF to_jsonb(NEW) - 'ro_weight' <> to_jsonb(OLD) - 'ro_weight' THEN
+		RAISE EXCEPTION 'only ro_weight of pg_shard_node can be changed' USING ERRCODE = 'feature_not_supported',
+			HINT = 'The cluster manager knows the nodes.';
+	END IF;
+	INSERT INTO kluster.ro_weights VALUES (NEW.id::bigint, NEW.ro_weight)
+		ON CONFLICT (node_id) DO UPDATE SET weight = EXCLUDED.weight;
+	RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION kluster.keep_ro_weight() FROM PUBLIC;
+
+CREATE TRIGGER keep_ro_weight INSTEAD OF UPDATE ON pg_catalog.pg_shard_node
+	FOR EACH ROW EXECUTE FUNCTION kluster.keep_ro_weight();
 
 CREATE VIEW pg_catalog.pg_cluster_meta AS
 	SELECT c.comp_id::oid AS comp_node_id, c.cluster_id::oid AS cluster_id, 0::oid AS cluster_master_id, c.cluster_name::name AS cluster_name,

@@ -137,6 +137,12 @@ test('the views that tools look for are found without a schema', async () => {
   expect((await one.query('SELECT port FROM pg_shard_node ORDER BY id')).rows).toEqual(
     node.shards.map(({ port }) => ({ port })),
   );
+  await one.query('UPDATE pg_shard_node SET ro_weight = 7 WHERE id = 2');
+  expect((await one.query('SELECT ro_weight FROM pg_shard_node ORDER BY id')).rows).toEqual([
+    { ro_weight: 0 },
+    { ro_weight: 7 },
+  ]);
+  await expect(one.query('UPDATE pg_shard_node SET port = 1')).rejects.toThrow('only ro_weight');
   expect(await first(one, 'SELECT cluster_name FROM pg_cluster_meta')).toBe(node.topology.cluster_name);
   expect(await first(one, 'SELECT is_master FROM pg_cluster_meta_nodes')).toBe(true);
   expect(await first(one, 'SELECT max_op_id_done_local > 0 FROM pg_ddl_log_progress')).toBe(true);

@@ -34,8 +34,14 @@ test('what a cluster cannot do is refused by name, and nothing is changed', asyn
     CREATE TRIGGER after_insert AFTER INSERT ON refused FOR EACH ROW EXECUTE FUNCTION nothing()`);
   const refusals: readonly (readonly [string, string])[] = [
     ['SELECT * FROM refused_parts TABLESAMPLE SYSTEM (50)', 'TABLESAMPLE is not supported for sharded table'],
-    ['MERGE INTO refused_parts r USING refused s ON r.id = s.id WHEN MATCHED THEN DELETE', 'cannot execute MERGE'],
-    ['BEGIN; LOCK TABLE refused_parts IN SHARE MODE', 'LOCK TABLE is not supported for sharded table "refused_parts"'],
+    [
+      'MERGE INTO refused_parts r USING refused s ON r.id = s.id WHEN MATCHED THEN DELETE',
+      'cannot execute MERGE',
+    ],
+    [
+      'BEGIN; LOCK TABLE refused_parts IN SHARE MODE',
+      'LOCK TABLE is not supported for sharded table "refused_parts"',
+    ],
     ['ALTER TABLE refused_parts ENABLE ROW LEVEL SECURITY', 'row level security is not supported'],
     ["COPY refused (n) FROM PROGRAM 'echo 1'", 'without its identity column "id" is not supported'],
     [
