@@ -4,23 +4,26 @@ import { colonAddress, type StorageNode } from '../core/model.ts';
 import { readChannel, startApplier } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { serverUuid, waitForGtids } from '../engines/mysql/gtid.ts';
+import { closeFirst } from './close-first.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { FailOverLog } from './fail-over-log.ts';
 import { fence, type Fenced } from './fence.ts';
 import { follow } from './follow.ts';
 import { openPrimary } from './open-primary.ts';
+import { provedCandidates } from './prove-acknowledgers.ts';
 import { proveSuccessor } from './prove-successor.ts';
-import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
+import { Rerouting } from './rerouting.ts';
 
-type FailOver = Extract<ShardAction, { kind: 'fail_over' }>;
+type FailOver = Extract<ShardAction, { kind: 'fail_over' | 'hand_over' }>;
 
 const applyWaitSeconds = 30;
 /** What has not been done by then is left to later looks. */
 const othersWaitMs = 5000;
 
 /**
- * Gives an rbr shard another primary. No step waits for the old one.
+ * Gives an rbr shard another primary. No step waits for the old one, but for a moment when that lives (`hand_over`): it is
+ * closed before anything else, if that can be done.
  *
  * 1. fence: the replicas stop receiving. From then on the old primary, should it live, gets too few acknowledgements to
  *    commit anything.
@@ -29,21 +32,26 @@ const othersWaitMs = 5000;
  * 3. apply: the successor applies everything it has received; its relay logs are not touched before. Meanwhile the others,
  *    once they have applied what they received themselves, are made to follow it, for its first commit needs them.
  * 4. promote: recorded under the epoch: a manager whose term has ended stops here.
- * 5. open: it accepts writes; meanwhile the compute nodes send their sessions to it.
+ * 5. open: it accepts writes; then the compute nodes, connected to long before, send their sessions to it. (Sessions that
+ *    come earlier find a closed server, and wait again.)
  *
  * A manager that dies in between leaves a shard that the next one knows: before `promote` the primary is still lost and
  * everything begins anew; after it the new primary is closed, its replicas astray, or routes stale, each of them a state with
  * an action of its own.
  */
 export async function failOver(context: RepairContext, action: FailOver, signal: AbortSignal): Promise<void> {
+  // Before anything is changed or written down.
+  const fit = action.kind === 'hand_over' ? await provedCandidates(context, action, signal) : action.replicas;
   const log = new FailOverLog(context, action.node, signal);
   const reached = (step: string): void => context.faultPoint(`fail_over:${step}`);
   const { account } = context;
+  const rerouting = new Rerouting(context, signal);
   try {
+    if (action.kind === 'hand_over') log.add('close', await closeFirst(context, action.node, signal));
     const fenced = await fence({ ...action, account }, signal);
     log.add('fence', `stopped receiving: ${fenced.map(({ node }) => colonAddress(node)).join(', ')}`);
     reached('fence');
-    const { successor, leftOut } = proveSuccessor(fenced, action.quorum);
+    const { successor, leftOut } = proveSuccessor(fenced, action.quorum, fit);
     log.chosen(successor.node);
     const without = leftOut.map(({ node, gtids }) => `; left out ${colonAddress(node)}: ${gtids.toString()}`);
     log.add('choose', `${colonAddress(successor.node)} has every transaction${without.join('')}`);
@@ -56,11 +64,8 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     reached('apply');
     await promote(context, { successor: successor.node, uuid, log }, signal);
     reached('promote');
-    const rerouting = rerouteAll(context, successor.node, signal);
-    await openPrimary(context, successor.node, signal);
-    log.add('open', `${colonAddress(successor.node)} accepts writes`);
+    await open(context, { rerouting, successor: successor.node, log }, signal);
     reached('open');
-    log.add('reroute', await rerouting);
     log.add('follow', await following);
     await log.written();
   } catch (error) {
@@ -68,6 +73,8 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     log.add('Fail', errorText(error));
     await log.written();
     throw error;
+  } finally {
+    rerouting.close();
   }
 }
 
@@ -123,20 +130,29 @@ async function followAll(
   return outcomes.length === 0 ? 'nobody else was there to follow' : outcomes.join('; ');
 }
 
-/** Likewise; a compute node that does not answer is re-routed when it does. */
-async function rerouteAll(
+interface Opening {
+  readonly rerouting: Rerouting;
+  readonly successor: StorageNode;
+  readonly log: FailOverLog;
+}
+
+/** A compute node that does not answer is re-routed when it does. */
+async function open(
   context: RepairContext,
-  primary: StorageNode,
+  { rerouting, successor, log }: Opening,
   signal: AbortSignal,
-): Promise<string> {
-  const serving = context.comps.filter(({ status }) => status === 'active');
-  const outcomes = await Promise.all(
-    serving.map((comp) =>
-      withDeadline(othersWaitMs, signal, (bounded) => pushTopology(context.catalog, comp.id, bounded)).then(
-        () => `${comp.name} sends its sessions to ${colonAddress(primary)}`,
-        errorText,
-      ),
-    ),
-  );
-  return outcomes.length === 0 ? 'there is no compute node' : outcomes.join('; ');
+): Promise<void> {
+  const at = colonAddress(successor);
+  let opening: Promise<void> | undefined;
+  const opened = new Promise<void>((resolve, reject) => {
+    opening = openPrimary(context, successor, signal, resolve);
+    opening.catch(reject);
+  });
+  const rerouted = rerouting.reroute(opened, othersWaitMs);
+  await opened;
+  log.add('open', `${at} accepts writes`);
+  const { done, failed } = await rerouted;
+  const told = done.map((name) => `${name} sends its sessions to ${at}`);
+  log.add('reroute', [...told, ...failed].join('; ') || 'there is no compute node');
+  await opening;
 }
