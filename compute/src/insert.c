@@ -132,7 +132,7 @@ kluster_batch_rows(ResultRelInfo *target)
 	TriggerDesc *triggers = target->ri_TrigDesc;
 	KlusterModify *modify = target->ri_FdwState;
 
-	if ((modify != NULL && modify->upsert != NULL) || target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
+	if ((modify != NULL && modify->upsert != NULL) || target->ri_onConflict != NULL || target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
 		(triggers != NULL && (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
 		return 1;
 	return kluster_batch_size;
