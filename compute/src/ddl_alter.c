@@ -212,6 +212,10 @@ prepare_command(Alteration *alteration, AlterTableCmd *command)
 						 errmsg("table \"%s\" is not partitioned", get_rel_name(alteration->relid))));
 			attach(alteration, command);
 			return true;
+		case AT_EnableRowSecurity:
+		case AT_ForceRowSecurity:
+			refuse(alteration->relid, "row level security is not supported");
+			return false;
 		case AT_SetRelOptions:
 		case AT_ResetRelOptions:
 		case AT_SetLogged:
