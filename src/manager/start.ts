@@ -142,6 +142,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     probeMetadata: async (signal) => {
       await catalog.database.read((sql) => catalog.metadataNodes.mode(sql), signal);
     },
+    metrics: watches.metrics.all,
     countJobs: (signal) => countJobs(catalog, signal),
     agents: {
       secret,

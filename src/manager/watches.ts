@@ -8,6 +8,7 @@ import { ComputeWatch } from '../ha/compute-watch.ts';
 import { InDoubtWatch } from '../ha/in-doubt.ts';
 import { defaultFailoverPolicy } from '../ha/shard-observation.ts';
 import { ShardWatch } from '../ha/shard-watch.ts';
+import { WatchMetrics } from '../ha/watch-metrics.ts';
 import type { JobSubmission } from '../jobs/directory.ts';
 import type { HomeConfig } from './home-config.ts';
 
@@ -16,10 +17,12 @@ export interface Watches {
   readonly computeWatch: ComputeWatch;
   readonly inDoubtWatch: InDoubtWatch;
   readonly agentWatch: AgentWatch;
+  /** Whether they keep up. */
+  readonly metrics: WatchMetrics;
 }
 
 /** The loops of this manager, not started yet. What an agent reports makes the others look at once. */
-export function makeWatches(options: {
+export function makeWatches(given: {
   readonly catalog: Catalog;
   readonly agents: AgentClients;
   readonly logger: Logger;
@@ -28,6 +31,8 @@ export function makeWatches(options: {
   readonly submit: (submission: JobSubmission) => Promise<JobId>;
   onLostOffice(error: KlusterError): void;
 }): Watches {
+  const metrics = new WatchMetrics();
+  const options = { ...given, metrics };
   const { fastPerHour, cautiousSeconds } = { ...options.failover };
   const shardWatch = new ShardWatch({
     ...options,
@@ -44,8 +49,8 @@ export function makeWatches(options: {
     onSuspicion: (instance) => {
       shardWatch.suspect(instance);
       computeWatch.suspect(instance);
-      inDoubtWatch.suspect();
+      inDoubtWatch.suspect(instance);
     },
   });
-  return { shardWatch, computeWatch, inDoubtWatch, agentWatch };
+  return { shardWatch, computeWatch, inDoubtWatch, agentWatch, metrics };
 }
