@@ -67,7 +67,7 @@ export class Instance {
     this.#options = options;
     this.#record = options.record;
     this.#keeper = new RecordKeeper(options.record, options.store);
-    this.#pulse = new PulseOfRuns(options.engine.openPulse, () => {
+    this.#pulse = new PulseOfRuns(options.engine, () => {
       this.#changed();
     });
   }
@@ -92,7 +92,7 @@ export class Instance {
       state: this.#state(),
       pid: this.#run?.process.pid ?? null,
       warnings: [...this.#warnings.values()],
-      ...(this.#pulse.health !== null && { health: this.#pulse.health }),
+      ...this.#pulse.view,
     };
   }
 

@@ -12,8 +12,10 @@ export interface AgentWatchOptions {
   readonly catalog: Catalog;
   readonly agents: AgentClients;
   readonly logger: Logger;
-  /** An instance changed, or its agent was lost or came back. */
+  /** Something is, or may be, the matter with an instance, or has just been: look at once. */
   onSuspicion(at: HostPort): void;
+  /** An instance is heard of that serves: no hurry. */
+  onNews(at: HostPort): void;
 }
 
 const refreshMs = 2000;
@@ -193,8 +195,7 @@ export class AgentWatch {
     switch (event.type) {
       case 'hello':
         agent.online = true;
-        agent.instances.clear();
-        for (const instance of event.instances) this.#remember(agent, instance);
+        this.#greet(agent, event.instances);
         this.#removeFrom(agent);
         return;
       case 'instance':
@@ -205,6 +206,21 @@ export class AgentWatch {
         return;
       case 'heartbeat':
         return;
+    }
+  }
+
+  /** Whoever serves as before, or is not known yet, is no cause for hurry: the manager has looked, or is about to. */
+  #greet(agent: WatchedAgent, instances: readonly InstanceView[]): void {
+    const before = new Map(agent.instances);
+    agent.instances.clear();
+    for (const instance of instances) {
+      const { instanceId, pid } = instance;
+      const known = before.get(instanceId);
+      const serves = instance.state === 'running' && instance.health?.answers !== false;
+      if (serves && (known === undefined || known.pid === pid)) {
+        agent.instances.set(instanceId, instance);
+        this.#options.onNews(instance);
+      } else this.#remember(agent, instance);
     }
   }
 

@@ -92,6 +92,14 @@ export class ComputeWatch {
     }
   }
 
+  /** The instance at this address is heard of, and serves. */
+  hear(at: HostPort): void {
+    for (const id of this.#addresses.at(at)) {
+      this.#telling.bringForward(id);
+      this.#proving.bringForward(id);
+    }
+  }
+
   async #refresh(signal: AbortSignal): Promise<void> {
     const { database, topologies } = this.#options.catalog;
     if (performance.now() < this.#refreshAllAt) {

@@ -4,17 +4,21 @@ import { withDeadline } from '../core/abort.ts';
 import { errorText } from '../core/errors/kluster-error.ts';
 import { parseBranchName, type GlobalTransaction } from '../core/global-transaction.ts';
 import type { ShardId } from '../core/ids.ts';
-import type { HostPort, Shard } from '../core/model.ts';
+import type { HostPort, Shard, StorageNode } from '../core/model.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { endBranch, preparedBranches } from '../engines/mysql/xa.ts';
 import type { SqlAddress, SqlSession } from '../engines/sql.ts';
 import { AddressBook } from './address-book.ts';
-import { BranchAges } from './branch-ages.ts';
+import { BranchAges } from '../core/branch-ages.ts';
 import type { NextLook } from './look-queue.ts';
-import { spread, WatchLoop, type Look, type WatchContext } from './watch-loop.ts';
+import { areWatched, routineLook, type Pace } from './pace.ts';
+import type { AgentReport } from './shard-observation.ts';
+import { WatchLoop, type Look, type WatchContext } from './watch-loop.ts';
 
 export interface InDoubtOptions extends WatchContext {
   readonly catalog: Catalog;
+  /** What the agent of the node's machine says about it. */
+  readonly report: (node: StorageNode) => AgentReport | null;
   /** How long a branch is left to its compute node. Default: 10 s. */
   readonly graceMs?: number;
 }
@@ -22,7 +26,7 @@ export interface InDoubtOptions extends WatchContext {
 const defaultGraceMs = 10_000;
 const limits = { routine: 16, urgent: 16 };
 /** A shard without prepared branches. */
-const quietIntervalMs = 15_000;
+const quietPace: Pace = { unwatchedMs: 15_000, watchedMs: 120_000 };
 /** One with some, or one that something happened to. */
 const watchfulIntervalMs = 1000;
 /** After something happened: a compute node that died leaves branches, and so does a failover. */
@@ -39,6 +43,8 @@ interface Watched {
   /** The branches of unknown compute nodes that were reported. */
   reported: ReadonlySet<string>;
   isFailing: boolean;
+  /** As last read. */
+  primary: StorageNode | null;
 }
 
 /**
@@ -98,6 +104,7 @@ export class InDoubtWatch {
           watchfulUntil: 0,
           reported: new Set(),
           isFailing: false,
+          primary: null,
         });
       }
       this.#loop.add(shard.id);
@@ -106,11 +113,18 @@ export class InDoubtWatch {
 
   async #check(id: ShardId, { signal }: Look): Promise<NextLook> {
     const watched = this.#shards.get(id);
-    if (watched === undefined) return spread(quietIntervalMs);
+    if (watched === undefined) return { inMs: watchfulIntervalMs };
     const left = await withDeadline(checkDeadlineMs, signal, (bounded) => this.#resolve(watched, bounded));
     watched.isFailing = false;
     const isWatchful = left > 0 || performance.now() < watched.watchfulUntil;
-    return spread(isWatchful ? watchfulIntervalMs : quietIntervalMs);
+    if (isWatchful) return { inMs: watchfulIntervalMs };
+    return routineLook(quietPace, watched.primary !== null && this.#isQuiet(watched.primary));
+  }
+
+  /** Its agent would tell of a branch that stays prepared. */
+  #isQuiet(primary: StorageNode): boolean {
+    const { report } = this.#options;
+    return areWatched([primary], report) && report(primary)?.instance?.standing?.lingering === 0;
   }
 
   #failed(id: ShardId, error: unknown): NextLook {
@@ -126,7 +140,7 @@ export class InDoubtWatch {
 
   /** @returns how many branches of compute nodes are still prepared */
   async #resolve(watched: Watched, signal: AbortSignal): Promise<number> {
-    const place = await this.#place(watched.shard, signal);
+    const place = await this.#place(watched, signal);
     if (place === undefined) return 0;
     return withMysql(place.address, signal, async (session) => {
       const names = await preparedBranches(session);
@@ -155,13 +169,15 @@ export class InDoubtWatch {
     logger.info(where, `ended a transaction that its compute node had left prepared: ${decision}`);
   }
 
-  async #place({ id }: Shard, signal: AbortSignal): Promise<Place | undefined> {
+  async #place(watched: Watched, signal: AbortSignal): Promise<Place | undefined> {
+    const { id } = watched.shard;
     const reading = await this.#options.catalog.shardReadings.get(id, signal);
     if (reading === undefined) return undefined;
     const { cluster, nodes, comps } = reading;
     this.#addresses.put(id, [...nodes, ...comps]);
     const account = reading.accounts().get('management');
     const primary = nodes.find(({ memberState, status }) => memberState === 'source' && status === 'active');
+    watched.primary = primary ?? null;
     if (account === undefined || primary === undefined) return undefined;
     const { hostaddr, port }: HostPort = primary;
     return {

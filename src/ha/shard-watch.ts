@@ -11,19 +11,20 @@ import { AddressBook } from './address-book.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observeShard, type ShardRecord, type ShardWitnesses } from './observe-shard.ts';
+import { areWatched, routineLook, type Pace } from './pace.ts';
 import type { RepairContext } from './repair-context.ts';
 import type { NextLook } from './look-queue.ts';
 import { repairShard } from './repair-shard.ts';
 import { defaultFailoverPolicy, type AgentReport, type FailoverPolicy } from './shard-observation.ts';
 import { Silences } from './silences.ts';
 import { Starvation } from './starvation.ts';
-import { spread, WatchLoop, type Look, type WatchContext } from './watch-loop.ts';
+import { WatchLoop, type Look, type WatchContext } from './watch-loop.ts';
 
 export interface ShardWatchOptions extends WatchContext {
   readonly catalog: Catalog;
   readonly agents: AgentClients;
   /** What the agent of the node's machine says about it. */
-  report(node: StorageNode): AgentReport | null;
+  readonly report: (node: StorageNode) => AgentReport | null;
   readonly submit: RepairContext['submit'];
   readonly failoverPolicy?: FailoverPolicy;
   /** Default: those that the environment asks for. */
@@ -33,7 +34,7 @@ export interface ShardWatchOptions extends WatchContext {
 /** Each asks three nodes, as a rule. */
 const limits = { routine: 16, urgent: 64 };
 /** A healthy shard that nobody suspects. */
-const healthyIntervalMs = 30_000;
+const healthyPace: Pace = { unwatchedMs: 30_000, watchedMs: 120_000 };
 /** After an action, or while something is not as it should be. */
 const watchfulIntervalMs = 1000;
 /** While the primary does not answer. */
@@ -47,15 +48,20 @@ const notServing: Diagnosis = { state: 'healthy', reason: 'no node serves yet or
 
 interface Watched {
   readonly shard: Shard;
+  /** Changes when the catalog says something else of it than before. */
+  revision: string;
   readonly silences: Silences;
   readonly breaks: Silences;
   readonly starvation: Starvation;
+  /** That serve, as last read. */
+  nodes: readonly StorageNode[];
   diagnosis: Diagnosis | null;
 }
 
 /**
  * Keeps every shard in its roles: observe, diagnose, at most one action, again. A shard is looked at when something is
- * suspected (an agent reported a change, the manager has just started), while it is not healthy, and every 30 s.
+ * suspected (an agent reported a change, the manager has just started), when what the catalog says of it has changed, while
+ * it is not healthy, and now and then: how often depends on whether its agents would tell (`pace.ts`).
  */
 export class ShardWatch implements ShardGate {
   readonly #options: ShardWatchOptions;
@@ -71,7 +77,7 @@ export class ShardWatch implements ShardGate {
     this.#options = options;
     const { failoverPolicy = defaultFailoverPolicy } = options;
     this.#faultPoint = options.faultPoint ?? faultPointsOf(process.env);
-    this.#witnesses = { failoverPolicy, report: (node) => options.report(node) };
+    this.#witnesses = { failoverPolicy, report: options.report };
     this.#loop = new WatchLoop(options, {
       subject: 'shards',
       limits,
@@ -98,6 +104,13 @@ export class ShardWatch implements ShardGate {
     if (shards.length === 0) this.#loop.refreshSoon();
   }
 
+  /** The instance at this address is heard of, and serves: look, after what cannot wait. */
+  hear(at: HostPort): void {
+    const shards = this.#addresses.at(at);
+    for (const id of shards) this.#loop.bringForward(id);
+    if (shards.length === 0) this.#loop.refreshSoon();
+  }
+
   alone<T>(shard: ShardId, work: () => Promise<T>): Promise<T> {
     return this.#loop.without(shard, () => this.#turns.run(String(shard), work));
   }
@@ -112,20 +125,33 @@ export class ShardWatch implements ShardGate {
 
   async #refresh(signal: AbortSignal): Promise<void> {
     const { catalog } = this.#options;
-    const shards = await catalog.database.read((sql) => catalog.shards.list(sql), signal);
+    const { shards, generations } = await catalog.database.read(
+      async (sql) => ({
+        shards: await catalog.shards.list(sql),
+        generations: await catalog.topologies.generations(sql),
+      }),
+      signal,
+    );
     for (const id of this.#loop.removeOthers(new Set(shards.map((shard) => shard.id)))) {
       this.#shards.delete(id);
       this.#addresses.remove(id);
     }
     for (const shard of shards) {
-      if (!this.#shards.has(shard.id)) {
+      const revision = JSON.stringify([shard, generations.get(shard.clusterId)]);
+      const watched = this.#shards.get(shard.id);
+      if (watched === undefined) {
         this.#shards.set(shard.id, {
           shard,
+          revision,
           silences: new Silences(),
           breaks: new Silences(),
           starvation: new Starvation(),
+          nodes: [],
           diagnosis: null,
         });
+      } else if (watched.revision !== revision) {
+        watched.revision = revision;
+        this.#loop.bringForward(shard.id);
       }
       this.#loop.add(shard.id);
     }
@@ -133,14 +159,15 @@ export class ShardWatch implements ShardGate {
 
   async #check(id: ShardId, look: Look): Promise<NextLook> {
     const watched = this.#shards.get(id);
-    if (watched === undefined) return spread(healthyIntervalMs);
+    if (watched === undefined) return { inMs: watchfulIntervalMs };
     const diagnosis = await this.#turns.run(String(id), () =>
       withDeadline(checkDeadlineMs, look.signal, (signal) =>
         this.#observeAndRepair(watched, { ...look, signal }),
       ),
     );
     this.#tell(watched, diagnosis);
-    return nextLook(diagnosis);
+    if (diagnosis.state !== 'healthy') return nextLook(diagnosis);
+    return routineLook(healthyPace, areWatched(watched.nodes, this.#options.report));
   }
 
   #failed(id: ShardId, error: unknown): NextLook {
@@ -190,6 +217,7 @@ export class ShardWatch implements ShardGate {
     // Jobs that make, rebuild and delete nodes look after them.
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
     const stopped = nodes.filter((node) => node.status === 'manual_stop');
+    watched.nodes = serving;
     if (account === undefined || serving.length === 0) return null;
     return { ...reading, nodes: serving, stopped, account, accounts };
   }
@@ -203,9 +231,8 @@ export class ShardWatch implements ShardGate {
   }
 }
 
-/** After an action comes the next one. */
+/** While something is the matter; after an action comes the next one. */
 function nextLook(diagnosis: Diagnosis): NextLook {
-  if (diagnosis.state === 'healthy') return spread(healthyIntervalMs);
   if (diagnosis.state === 'primary_unreachable') return { inMs: urgentIntervalMs, urgent: true };
   // A job that was asked for takes its time.
   const { action } = diagnosis;

@@ -1,5 +1,6 @@
 import { colonAddress } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
+import { freshWordMs } from './pace.ts';
 import { addresses, answered, type Answered } from './shared-diagnoses.ts';
 import { sameAddress, type NodeObservation, type ShardObservation } from './shard-observation.ts';
 
@@ -14,8 +15,6 @@ type ProcessWord =
   /** The agent is not heard itself. */
   | 'unheard';
 
-/** An agent sends something every 500 ms; older words are not evidence. */
-const freshWordMs = 1600;
 /** A source sends its replicas something every 500 ms. */
 const freshHeartbeatMs = 1600;
 

@@ -37,6 +37,7 @@ export interface WatchDuty<Key> {
 
 const longestSleepMs = 250;
 const afterFailureMs = 1000;
+const soonMs = 500;
 /** So many looks begin at once; then what those before wait for is attended to first. */
 const atOnce = 8;
 const breathMs = 4;
@@ -53,6 +54,7 @@ export class WatchLoop<Key> {
   readonly #alarm = new Alarm();
   readonly #running = new Set<Promise<void>>();
   #refreshAt = 0;
+  #refreshedAt = Number.NEGATIVE_INFINITY;
   #refreshing = false;
   #loop: Promise<void> | null = null;
 
@@ -98,9 +100,9 @@ export class WatchLoop<Key> {
     this.#alarm.ring();
   }
 
-  /** What there is to be looked at may have changed. */
+  /** What there is to be looked at may have changed. Many may say so at the same time. */
   refreshSoon(): void {
-    this.#refreshAt = 0;
+    this.#refreshAt = Math.min(this.#refreshAt, this.#refreshedAt + soonMs);
     this.#alarm.ring();
   }
 
@@ -143,7 +145,8 @@ export class WatchLoop<Key> {
   async #refresh(signal: AbortSignal): Promise<void> {
     const { subject, refreshMs = Number.POSITIVE_INFINITY } = this.#duty;
     this.#refreshing = true;
-    this.#refreshAt = performance.now() + refreshMs;
+    this.#refreshedAt = performance.now();
+    this.#refreshAt = this.#refreshedAt + refreshMs;
     try {
       await this.#duty.refresh?.(signal);
     } catch (error) {

@@ -3,10 +3,11 @@ import type { Catalog } from '../catalog/catalog.ts';
 import type { AgentClients } from '../client/agent.ts';
 import type { KlusterError } from '../core/errors/kluster-error.ts';
 import type { JobId } from '../core/ids.ts';
+import type { StorageNode } from '../core/model.ts';
 import { AgentWatch } from '../ha/agent-watch.ts';
 import { ComputeWatch } from '../ha/compute-watch.ts';
 import { InDoubtWatch } from '../ha/in-doubt.ts';
-import { defaultFailoverPolicy } from '../ha/shard-observation.ts';
+import { defaultFailoverPolicy, type AgentReport } from '../ha/shard-observation.ts';
 import { ShardWatch } from '../ha/shard-watch.ts';
 import { WatchMetrics } from '../ha/watch-metrics.ts';
 import type { JobSubmission } from '../jobs/directory.ts';
@@ -34,22 +35,27 @@ export function makeWatches(given: {
   const metrics = new WatchMetrics();
   const options = { ...given, metrics };
   const { fastPerHour, cautiousSeconds } = { ...options.failover };
+  const report = (node: StorageNode): AgentReport | null => agentWatch.report(node);
   const shardWatch = new ShardWatch({
     ...options,
-    report: (node) => agentWatch.report(node),
+    report,
     failoverPolicy: {
       fastPerHour: fastPerHour ?? defaultFailoverPolicy.fastPerHour,
       cautiousMs: cautiousSeconds === undefined ? defaultFailoverPolicy.cautiousMs : cautiousSeconds * 1000,
     },
   });
   const computeWatch = new ComputeWatch(options);
-  const inDoubtWatch = new InDoubtWatch(options);
+  const inDoubtWatch = new InDoubtWatch({ ...options, report });
   const agentWatch = new AgentWatch({
     ...options,
     onSuspicion: (instance) => {
       shardWatch.suspect(instance);
       computeWatch.suspect(instance);
       inDoubtWatch.suspect(instance);
+    },
+    onNews: (instance) => {
+      shardWatch.hear(instance);
+      computeWatch.hear(instance);
     },
   });
   return { shardWatch, computeWatch, inDoubtWatch, agentWatch, metrics };

@@ -35,7 +35,7 @@ function memberState(row: SqlRow): GroupMemberState {
 
 /** Its own state, and the group as this server sees it, of one moment. */
 export async function readGroup(
-  session: SqlSession,
+  session: Pick<SqlSession, 'query'>,
 ): Promise<{ readonly own: GroupMemberState; readonly members: readonly GroupMember[] }> {
   const rows = await session.query(`${selectMembers} ORDER BY MEMBER_ID = @@GLOBAL.server_uuid DESC`);
   const [first] = rows;

@@ -37,7 +37,7 @@ const nodeStateStatement = `
          ${channelColumns}
     FROM ${channelTables}`;
 
-export async function readNodeState(session: SqlSession): Promise<NodeState> {
+export async function readNodeState(session: Pick<SqlSession, 'query'>): Promise<NodeState> {
   const [row] = await session.query(nodeStateStatement);
   if (row === undefined) throw new TypeError('a server gave no row about itself');
   return parseNodeState(row);
