@@ -102,7 +102,9 @@ export class SimulatedAgents {
   #stream(agent: number, response: ServerResponse): void {
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
     response.socket?.setNoDelay(true);
-    const instances = this.#layout.nodesOf(agent).map((place) => instanceView(this.#layout, place, 'running'));
+    const instances = this.#layout
+      .nodesOf(agent)
+      .map((place) => instanceView(this.#layout, place, 'running'));
     response.write(line({ type: 'hello', at: now(), instances }));
     this.#streams.set(agent, response);
     const timer = setInterval(() => {

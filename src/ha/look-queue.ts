@@ -45,11 +45,17 @@ interface Entry {
  */
 export class LookQueue<Key> {
   readonly #limits: LookLimits;
+  #share = 1;
   readonly #entries = new Map<Key, Entry>();
   readonly #taken: Record<LookKind, number> = { routine: 0, urgent: 0 };
 
   constructor(limits: LookLimits) {
     this.#limits = limits;
+  }
+
+  /** From now on only this part of the places may be taken, but one of each kind at least. */
+  set share(share: number) {
+    this.#share = share;
   }
 
   /** What is watched. */
@@ -163,7 +169,7 @@ export class LookQueue<Key> {
   }
 
   #free(kind: LookKind): number {
-    return this.#limits[kind] - this.#taken[kind];
+    return Math.max(1, Math.floor(this.#limits[kind] * this.#share)) - this.#taken[kind];
   }
 }
 

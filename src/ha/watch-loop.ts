@@ -3,12 +3,15 @@ import type { Logger } from 'pino';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { Alarm } from './alarm.ts';
 import { LookQueue, type AdmittedLook, type LookLimits, type NextLook } from './look-queue.ts';
+import type { Strain } from './strain.ts';
 import { overdueMs, type WatchMetrics } from './watch-metrics.ts';
 
 /** What every watch is given. */
 export interface WatchContext {
   readonly logger: Logger;
   readonly metrics: WatchMetrics;
+  /** Default: none. */
+  readonly strain?: Strain;
   /** Called when the catalog says that another manager leads. */
   onLostOffice(error: KlusterError): void;
 }
@@ -121,6 +124,7 @@ export class WatchLoop<Key> {
     const { signal } = this.#abort;
     while (!signal.aborted) {
       if (!this.#refreshing && performance.now() >= this.#refreshAt) this.#track(this.#refresh(signal));
+      this.#queue.share = this.#context.strain?.share() ?? 1;
       const admitted = this.#queue.admit(performance.now(), atOnce);
       for (const look of admitted) this.#track(this.#look(look, signal));
       if (admitted.length === atOnce) await sleep(breathMs);

@@ -126,6 +126,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
       loseOffice(new KlusterError('stale_epoch', 'the job engine found a younger term of office'));
     },
   });
+  resources.add('strain', () => Promise.resolve(watches.strain.close()));
   startWatches(watches, resources);
   await engine.start();
   resources.add('jobs', () => engine.stop());

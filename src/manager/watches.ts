@@ -9,6 +9,7 @@ import { ComputeWatch } from '../ha/compute-watch.ts';
 import { InDoubtWatch } from '../ha/in-doubt.ts';
 import { defaultFailoverPolicy, type AgentReport } from '../ha/shard-observation.ts';
 import { ShardWatch } from '../ha/shard-watch.ts';
+import { EventLoopStrain } from '../ha/strain.ts';
 import { WatchMetrics } from '../ha/watch-metrics.ts';
 import type { JobSubmission } from '../jobs/directory.ts';
 import type { HomeConfig } from './home-config.ts';
@@ -20,6 +21,8 @@ export interface Watches {
   readonly agentWatch: AgentWatch;
   /** Whether they keep up. */
   readonly metrics: WatchMetrics;
+  /** What they heed together. */
+  readonly strain: EventLoopStrain;
 }
 
 /** The loops of this manager, not started yet. What an agent reports makes the others look at once. */
@@ -33,7 +36,8 @@ export function makeWatches(given: {
   onLostOffice(error: KlusterError): void;
 }): Watches {
   const metrics = new WatchMetrics();
-  const options = { ...given, metrics };
+  const strain = new EventLoopStrain();
+  const options = { ...given, metrics, strain };
   const { fastPerHour, cautiousSeconds } = { ...options.failover };
   const report = (node: StorageNode): AgentReport | null => agentWatch.report(node);
   const shardWatch = new ShardWatch({
@@ -58,5 +62,5 @@ export function makeWatches(given: {
       computeWatch.hear(instance);
     },
   });
-  return { shardWatch, computeWatch, inDoubtWatch, agentWatch, metrics };
+  return { shardWatch, computeWatch, inDoubtWatch, agentWatch, metrics, strain };
 }

@@ -82,7 +82,10 @@ describe('the standing of a storage node', () => {
   it('is told once, and again when it changes', async () => {
     const fake = node();
     await fake.moreReads(5);
-    expect([fake.told, fake.standing.current]).toEqual([1, { ...replica.role, stalled: false, lingering: 0 }]);
+    expect([fake.told, fake.standing.current]).toEqual([
+      1,
+      { ...replica.role, stalled: false, lingering: 0 },
+    ]);
     fake.sample = { ...replica, role: { ...replica.role, superReadOnly: false } };
     await expect.poll(() => fake.standing.current?.superReadOnly).toBe(false);
     await fake.moreReads(5);

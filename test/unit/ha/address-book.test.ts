@@ -1,7 +1,10 @@
 import { expect, it } from 'vitest';
 import { AddressBook } from '../../../src/ha/address-book.ts';
 
-const at = (port: number): { readonly hostaddr: string; readonly port: number } => ({ hostaddr: '10.0.0.1', port });
+const at = (port: number): { readonly hostaddr: string; readonly port: number } => ({
+  hostaddr: '10.0.0.1',
+  port,
+});
 
 it('finds all that have to do with an instance, and forgets where something no longer is', () => {
   const book = new AddressBook<string>();

@@ -77,6 +77,16 @@ it('gives a place back when the look has seen everything, or ends, and never twi
   expect(keysOf(queue.admit(12, 9))).toEqual([]);
 });
 
+it('lets fewer looks begin while it may use a part of the places only, but one of each kind', () => {
+  const queue = new LookQueue<number>({ routine: 8, urgent: 4 });
+  for (let key = 0; key < 20; key += 1) queue.add(key, 0);
+  queue.share = 1 / 16;
+  for (const key of [18, 19]) queue.urge(key, 1);
+  expect(queue.admit(1, 99).map(({ key }) => key)).toEqual([18, 0]);
+  queue.share = 1 / 2;
+  expect(queue.admit(1, 99).map(({ key }) => key)).toEqual([19, 1, 2, 3]);
+});
+
 it('leaves alone what is held, and looks at it when the last one lets go', () => {
   const queue = queueOf('a');
   queue.hold('a');
