@@ -43,7 +43,10 @@ function instanceView(layout: Layout, place: NodePlace, state: 'running' | 'star
     labels: { cluster: String(place.cluster), shard: String(place.shardNumber) },
     cpuLimit: null,
     warnings: [],
-    ...(isRunning && { health: { answers: true, reason: null }, standing: standing(layout, place) }),
+    ...(isRunning && {
+      health: { answers: true, reason: null, hearsSource: place.isSource ? null : true },
+      standing: standing(layout, place),
+    }),
   };
 }
 

@@ -17,6 +17,7 @@ import type { NextLook } from './look-queue.ts';
 import { repairShard } from './repair-shard.ts';
 import { defaultFailoverPolicy, type AgentReport, type FailoverPolicy } from './shard-observation.ts';
 import { Silences } from './silences.ts';
+import { Since } from './since.ts';
 import { Starvation } from './starvation.ts';
 import { WatchLoop, type Look, type WatchContext } from './watch-loop.ts';
 
@@ -53,6 +54,7 @@ interface Watched {
   readonly silences: Silences;
   readonly breaks: Silences;
   readonly starvation: Starvation;
+  readonly isolation: Since;
   /** That serve, as last read. */
   nodes: readonly StorageNode[];
   diagnosis: Diagnosis | null;
@@ -146,6 +148,7 @@ export class ShardWatch implements ShardGate {
           silences: new Silences(),
           breaks: new Silences(),
           starvation: new Starvation(),
+          isolation: new Since(),
           nodes: [],
           diagnosis: null,
         });
@@ -191,6 +194,7 @@ export class ShardWatch implements ShardGate {
         silences: watched.silences,
         breaks: watched.breaks,
         starvation: watched.starvation,
+        isolation: watched.isolation,
       },
       signal,
     );

@@ -33,7 +33,7 @@ const view: InstanceView = {
   labels: {},
   cpuLimit: null,
   warnings: [],
-  health: { answers: true, reason: null },
+  health: { answers: true, reason: null, hearsSource: true },
   standing,
 };
 const nodes = [node(1), node(2)];
@@ -47,6 +47,6 @@ it('needs the fresh word of every agent, about a node that answers and whose par
   expect(watched(() => null)).toBe(false);
   expect(watched(() => ({ silentMs: 500, instance: null }))).toBe(false);
   expect(watched(() => ({ silentMs: 500, instance: unseen }))).toBe(false);
-  const mute = { ...view, health: { answers: false, reason: 'it hangs' } };
+  const mute = { ...view, health: { answers: false, reason: 'it hangs', hearsSource: null } };
   expect(watched(() => ({ silentMs: 500, instance: mute }))).toBe(false);
 });
