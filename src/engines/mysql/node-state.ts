@@ -31,9 +31,9 @@ const nodeStateStatement = `
          COALESCE(${status('Rpl_semi_sync_source_wait_sessions')}, 0) AS waiting,
          COALESCE(${status('Rpl_semi_sync_replica_status')}, 'OFF') AS acknowledges,
          @@GLOBAL.gtid_executed AS executed,
-         COALESCE((SELECT JSON_ARRAYAGG(RECEIVED_TRANSACTION_SET)
-                     FROM performance_schema.replication_connection_status
-                    WHERE RECEIVED_TRANSACTION_SET <> ''), '[]') AS received,
+         COALESCE(CAST((SELECT JSON_ARRAYAGG(RECEIVED_TRANSACTION_SET)
+                          FROM performance_schema.replication_connection_status
+                         WHERE RECEIVED_TRANSACTION_SET <> '') AS CHAR), '[]') AS received,
          ${channelColumns}
     FROM ${channelTables}`;
 
