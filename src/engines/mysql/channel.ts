@@ -39,7 +39,7 @@ export const channelColumns = `
 
 /** One row, also on a server that has no channel. */
 export const channelTables = `
-  (SELECT 1) AS always
+  (SELECT 1) AS one_row
   LEFT JOIN performance_schema.replication_connection_configuration c ON c.CHANNEL_NAME = '${replicationChannel}'
   LEFT JOIN performance_schema.replication_connection_status r ON r.CHANNEL_NAME = c.CHANNEL_NAME
   LEFT JOIN performance_schema.replication_applier_status a ON a.CHANNEL_NAME = c.CHANNEL_NAME`;
