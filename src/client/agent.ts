@@ -1,5 +1,5 @@
+import { text } from 'node:stream/consumers';
 import { isDeadlineError, linkedSignal, withDeadline } from '../core/abort.ts';
-import type { ReadableStream } from 'node:stream/web';
 import type {
   AgentEvent,
   Health,
@@ -20,7 +20,7 @@ import type { InstanceId } from '../core/ids.ts';
 import { isJsonObject, type Json } from '../core/json.ts';
 import { colonAddress, type CpuLimit, type HostPort } from '../core/model.ts';
 import { signRequest } from '../core/request-signature.ts';
-import { readEvents } from './agent-events.ts';
+import { openEvents, readEvents } from './agent-events.ts';
 
 export interface AgentClientOptions extends HostPort {
   readonly secret: string;
@@ -181,11 +181,15 @@ export class AgentClient {
     }, quickMs);
     try {
       const call: Call = { method: 'GET', path: '/v1/events', deadlineMs: quickMs };
-      const response = await this.#fetch(call, opening.signal);
+      const url = `http://${this.address}${call.path}`;
+      const stream = await openEvents(url, this.#signature(call, ''), opening.signal).catch(
+        (error: unknown) => {
+          throw this.#failure(call, opening.signal.aborted ? opening.signal.reason : error);
+        },
+      );
       clearTimeout(timer);
-      if (!response.ok) throw this.#refusal(response, await response.text());
-      if (response.body === null) throw this.#unreachable('its event stream is empty');
-      yield* readEvents(response.body as ReadableStream<Uint8Array>, this.address, signal);
+      if (stream.statusCode !== 200) throw this.#refusal(stream.statusCode ?? 0, await text(stream));
+      yield* readEvents(stream, this.address, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
@@ -199,11 +203,11 @@ export class AgentClient {
     const deadlineMs = options.deadlineMs ?? call.deadlineMs;
     return withDeadline(deadlineMs, options.signal, async (signal) => {
       const response = await this.#fetch(call, signal);
-      const text = await response.text().catch((error: unknown) => {
+      const body = await response.text().catch((error: unknown) => {
         throw this.#failure(call, error);
       });
-      if (!response.ok) throw this.#refusal(response, text);
-      return JSON.parse(text) as Reply;
+      if (!response.ok) throw this.#refusal(response.status, body);
+      return JSON.parse(body) as Reply;
     }).catch((error: unknown) => {
       throw isDeadlineError(error) ? this.#failure(call, error) : error;
     });
@@ -226,11 +230,7 @@ export class AgentClient {
   async #send(call: Call, signal: AbortSignal): Promise<Response> {
     const { method, path } = call;
     const body = call.body === undefined ? '' : JSON.stringify(call.body);
-    const { secret } = this.#options;
-    const signature =
-      call.signed === false
-        ? {}
-        : signRequest(secret, { method, path, target: this.address, body }, this.#options.epoch());
+    const signature = call.signed === false ? {} : this.#signature(call, body);
     const type = body === '' ? {} : { 'content-type': 'application/json' };
     return fetch(`http://${this.address}${path}`, {
       method,
@@ -239,6 +239,11 @@ export class AgentClient {
       redirect: 'error',
       ...(body === '' ? {} : { body }),
     });
+  }
+
+  #signature({ method, path }: Call, body: string): Record<string, string> {
+    const { secret } = this.#options;
+    return signRequest(secret, { method, path, target: this.address, body }, this.#options.epoch());
   }
 
   #unreachable(reason: string, cause?: unknown): KlusterError {
@@ -251,13 +256,12 @@ export class AgentClient {
     return this.#unreachable(`${call.method} ${call.path}: ${errorText(error)}`);
   }
 
-  #refusal(response: Response, text: string): KlusterError {
-    const said = refusalOf(text);
+  #refusal(status: number, body: string): KlusterError {
+    const said = refusalOf(body);
     if (said === null) {
-      const status = String(response.status);
       return new KlusterError(
         'agent_refused',
-        `The agent at ${this.address} answered HTTP ${status}: ${text}`,
+        `The agent at ${this.address} answered HTTP ${String(status)}: ${body}`,
       );
     }
     return new KlusterError(said.kind, `Agent ${this.address}: ${said.message}`);
