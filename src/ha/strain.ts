@@ -6,7 +6,7 @@ export interface Strain {
   share(): number;
 }
 
-const resolutionMs = 20;
+const resolutionMs = 40;
 const readingMs = 250;
 /** Whatever waits longer for its turn in this process is at the mercy of other work: fewer things at once get done sooner. */
 const strainedMs = 60;

@@ -41,6 +41,8 @@ export interface WatchDuty<Key> {
 const longestSleepMs = 250;
 const afterFailureMs = 1000;
 const soonMs = 500;
+/** Longer intervals are routine. */
+const calmMs = 5000;
 /** So many looks begin at once; then what those before wait for is attended to first. */
 const atOnce = 8;
 const breathMs = 4;
@@ -56,6 +58,8 @@ export class WatchLoop<Key> {
   readonly #abort = new AbortController();
   readonly #alarm = new Alarm();
   readonly #running = new Set<Promise<void>>();
+  /** What has been looked at. */
+  readonly #known = new Set<Key>();
   #refreshAt = 0;
   #refreshedAt = Number.NEGATIVE_INFINITY;
   #refreshing = false;
@@ -87,7 +91,10 @@ export class WatchLoop<Key> {
   /** Everything that is not among these is not watched any more. @returns what that is */
   removeOthers(known: ReadonlySet<Key>): readonly Key[] {
     const others = this.#queue.keys().filter((key) => !known.has(key));
-    for (const key of others) this.#queue.remove(key);
+    for (const key of others) {
+      this.#queue.remove(key);
+      this.#known.delete(key);
+    }
     return others;
   }
 
@@ -172,7 +179,8 @@ export class WatchLoop<Key> {
       if (signal.aborted || this.#hasLostOffice(error)) return { inMs: afterFailureMs };
       return this.#duty.failed(key, error);
     });
-    this.#queue.done(key, performance.now(), next);
+    this.#queue.done(key, performance.now(), this.#known.has(key) ? next : outOfStep(next));
+    this.#known.add(key);
   }
 
   #hasLostOffice(error: unknown): boolean {
@@ -192,7 +200,11 @@ export function isStaleEpoch(error: unknown): error is KlusterError {
   return error instanceof KlusterError && error.kind === 'stale_epoch';
 }
 
+/** After the first look, which is due at the same time for all: the second ones are spread over the whole interval. */
+const outOfStep = (next: NextLook): NextLook =>
+  next.inMs < calmMs ? next : { ...next, inMs: next.inMs * Math.random() };
+
 /** An interval that is a little different each time, so that what begins together does not stay together. */
 export function spread(intervalMs: number): NextLook {
-  return { inMs: intervalMs * (0.9 + 0.2 * Math.random()) };
+  return { inMs: intervalMs * (0.75 + 0.5 * Math.random()) };
 }
