@@ -1,3 +1,4 @@
+import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { isDeadlineError, linkedSignal, withDeadline } from '../core/abort.ts';
 import type {
@@ -19,7 +20,7 @@ import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { InstanceId } from '../core/ids.ts';
 import { isJsonObject, type Json } from '../core/json.ts';
 import { colonAddress, type CpuLimit, type HostPort } from '../core/model.ts';
-import { signRequest } from '../core/request-signature.ts';
+import { clockOf, nonceHeader, signRequest } from '../core/request-signature.ts';
 import { openEvents, readEvents } from './agent-events.ts';
 
 export interface AgentClientOptions extends HostPort {
@@ -42,6 +43,11 @@ interface Call {
   readonly deadlineMs: number;
 }
 
+interface SignedCall extends Call {
+  readonly text: string;
+  readonly signature: Readonly<Record<string, string>>;
+}
+
 /** Verbs that only look. */
 const quickMs = 5_000;
 /** Verbs that start or stop an engine: crash recovery and flushing a large buffer pool take their time. */
@@ -60,6 +66,8 @@ export class AgentClient {
   readonly #options: AgentClientOptions;
   /** `address:port`, as errors name it. */
   readonly address: string;
+  /** By how much the agent's clock is ahead of this process's, as far as that matters. */
+  #aheadMs = 0;
 
   constructor(options: AgentClientOptions) {
     this.#options = options;
@@ -181,12 +189,9 @@ export class AgentClient {
     }, quickMs);
     try {
       const call: Call = { method: 'GET', path: '/v1/events', deadlineMs: quickMs };
-      const url = `http://${this.address}${call.path}`;
-      const stream = await openEvents(url, this.#signature(call, ''), opening.signal).catch(
-        (error: unknown) => {
-          throw this.#failure(call, opening.signal.aborted ? opening.signal.reason : error);
-        },
-      );
+      const stream = await this.#openEvents(call, opening.signal).catch((error: unknown) => {
+        throw this.#failure(call, opening.signal.aborted ? opening.signal.reason : error);
+      });
       clearTimeout(timer);
       if (stream.statusCode !== 200) throw this.#refusal(stream.statusCode ?? 0, await text(stream));
       yield* readEvents(stream, this.address, signal);
@@ -227,10 +232,47 @@ export class AgentClient {
     }
   }
 
+  /** Once more by the agent's clock, when it says that the time is all that is wrong. */
   async #send(call: Call, signal: AbortSignal): Promise<Response> {
-    const { method, path } = call;
     const body = call.body === undefined ? '' : JSON.stringify(call.body);
-    const signature = call.signed === false ? {} : this.#signature(call, body);
+    const signature = this.#sign(call, body);
+    const response = await this.#sendSigned({ ...call, text: body, signature }, signal);
+    if (!this.#takesTime(signature, response.status, response.headers)) return response;
+    await response.body?.cancel();
+    return this.#sendSigned({ ...call, text: body, signature: this.#sign(call, body) }, signal);
+  }
+
+  /** As `#send`. */
+  async #openEvents(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
+    const url = `http://${this.address}${call.path}`;
+    const signature = this.#sign(call, '');
+    const stream = await openEvents(url, signature, signal);
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(stream.headers)) {
+      if (typeof value === 'string') headers.set(name, value);
+    }
+    if (!this.#takesTime(signature, stream.statusCode ?? 0, headers)) return stream;
+    stream.destroy();
+    return openEvents(url, this.#sign(call, ''), signal);
+  }
+
+  #sign({ method, path, signed }: Call, body: string): Record<string, string> {
+    if (signed === false) return {};
+    const request = { method, path, target: this.address, body };
+    return signRequest(this.#options.secret, request, this.#options.epoch(), Date.now() + this.#aheadMs);
+  }
+
+  /** Whether the agent has refused a request for its time alone; from now on the time is the agent's. */
+  #takesTime(signature: Readonly<Record<string, string>>, status: number, headers: Headers): boolean {
+    if (status !== 401) return false;
+    const clock = clockOf(this.#options.secret, signature[nonceHeader] ?? '', headers);
+    if (clock === null) return false;
+    this.#aheadMs = clock - Date.now();
+    return true;
+  }
+
+  async #sendSigned(call: SignedCall, signal: AbortSignal): Promise<Response> {
+    const { method, path, text: body, signature } = call;
     const type = body === '' ? {} : { 'content-type': 'application/json' };
     return fetch(`http://${this.address}${path}`, {
       method,
@@ -239,11 +281,6 @@ export class AgentClient {
       redirect: 'error',
       ...(body === '' ? {} : { body }),
     });
-  }
-
-  #signature({ method, path }: Call, body: string): Record<string, string> {
-    const { secret } = this.#options;
-    return signRequest(secret, { method, path, target: this.address, body }, this.#options.epoch());
   }
 
   #unreachable(reason: string, cause?: unknown): KlusterError {

@@ -124,6 +124,18 @@ export interface InstanceStanding {
   readonly lingering: number;
 }
 
+/** The worst of the disks that an instance keeps its files on. */
+export interface DiskReport {
+  /**
+   * `low`: little room is left. `full`: none that an engine could work with. `frozen`: a write has not come back for five
+   * seconds. `failing`: it refuses writes.
+   */
+  readonly state: 'room' | 'low' | 'full' | 'frozen' | 'failing';
+  /** MiB that an engine may still take, when that was last looked at. */
+  readonly availableMb: number | null;
+  readonly reason: string | null;
+}
+
 export interface InstanceView {
   readonly instanceId: InstanceId;
   readonly engine: EngineName;
@@ -151,6 +163,8 @@ export interface InstanceView {
   readonly health?: InstanceHealth;
   /** Absent while it is not known, and for engines that are not asked. */
   readonly standing?: InstanceStanding;
+  /** Absent until its directories have been made, and for engines whose disks are not looked at. */
+  readonly disk?: DiskReport;
 }
 
 export interface StopRequest {

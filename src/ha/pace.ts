@@ -1,10 +1,8 @@
 import type { StorageNode } from '../core/model.ts';
+import { freshWordMs } from './disk-word.ts';
 import type { NextLook } from './look-queue.ts';
 import type { AgentReport } from './shard-observation.ts';
 import { spread } from './watch-loop.ts';
-
-/** An agent sends something every 500 ms: from one that has been silent for longer no news is no good news. */
-export const freshWordMs = 1600;
 
 /** How often to look when nothing is the matter. */
 export interface Pace {

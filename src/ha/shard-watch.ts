@@ -6,7 +6,7 @@ import type { ShardId } from '../core/ids.ts';
 import type { HostPort, Shard, StorageNode } from '../core/model.ts';
 import { faultPointsOf, type FaultPoint } from '../jobs/fault-points.ts';
 import { KeyedMutex } from '../jobs/keyed-mutex.ts';
-import type { ShardGate } from '../jobs/services.ts';
+import type { ShardGate, ShardWord } from '../jobs/services.ts';
 import { AddressBook } from './address-book.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
@@ -55,6 +55,7 @@ interface Watched {
   readonly breaks: Silences;
   readonly starvation: Starvation;
   readonly isolation: Since;
+  readonly primaryDisk: Since;
   /** That serve, as last read. */
   nodes: readonly StorageNode[];
   diagnosis: Diagnosis | null;
@@ -117,12 +118,8 @@ export class ShardWatch implements ShardGate {
     return this.#loop.without(shard, () => this.#turns.run(String(shard), work));
   }
 
-  /** The last diagnosis of every shard looked at so far. */
-  diagnoses(): ReadonlyMap<ShardId, Diagnosis> {
-    const entries = [...this.#shards].flatMap(([id, { diagnosis }]) =>
-      diagnosis === null ? [] : [[id, diagnosis] as const],
-    );
-    return new Map(entries);
+  lastWord(shard: ShardId): ShardWord | null {
+    return this.#shards.get(shard)?.diagnosis ?? null;
   }
 
   async #refresh(signal: AbortSignal): Promise<void> {
@@ -149,6 +146,7 @@ export class ShardWatch implements ShardGate {
           breaks: new Silences(),
           starvation: new Starvation(),
           isolation: new Since(),
+          primaryDisk: new Since(),
           nodes: [],
           diagnosis: null,
         });
@@ -195,6 +193,7 @@ export class ShardWatch implements ShardGate {
         breaks: watched.breaks,
         starvation: watched.starvation,
         isolation: watched.isolation,
+        primaryDisk: watched.primaryDisk,
       },
       signal,
     );

@@ -1,7 +1,7 @@
 import { colonAddress } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
+import { freshWordMs, hasRoom } from './disk-word.ts';
 import { hears } from './hears.ts';
-import { freshWordMs } from './pace.ts';
 import { addresses, answered } from './shared-diagnoses.ts';
 import type { NodeObservation, ShardObservation } from './shard-observation.ts';
 
@@ -88,7 +88,15 @@ export function silentPrimary(shard: ShardObservation, primary: NodeObservation)
   return {
     state: 'primary_lost',
     reason: `${silence} and no replica hears from it: promoting one of ${addresses(present)}`,
-    action: { kind: 'fail_over', node: primary.node, replicas: present.map(({ node }) => node), quorum },
+    action: {
+      kind: 'fail_over',
+      node: primary.node,
+      replicas: present.map(({ node }) => node),
+      quorum,
+      candidates: replicas
+        .filter((replica) => replica.answer !== null && hasRoom(replica))
+        .map(({ node }) => node),
+    },
   };
 }
 
