@@ -131,6 +131,10 @@ export class ShardWatch implements ShardGate {
       }),
       signal,
     );
+    await this.#locate(
+      shards.filter(({ id }) => !this.#shards.has(id)),
+      signal,
+    );
     for (const id of this.#loop.removeOthers(new Set(shards.map((shard) => shard.id)))) {
       this.#shards.delete(id);
       this.#addresses.remove(id);
@@ -156,6 +160,17 @@ export class ShardWatch implements ShardGate {
       }
       this.#loop.add(shard.id);
     }
+  }
+
+  /** What happens to nodes of new shards is understood before the first look at them. */
+  async #locate(shards: readonly Shard[], signal: AbortSignal): Promise<void> {
+    if (shards.length === 0) return;
+    const { catalog } = this.#options;
+    const ids = shards.map(({ id }) => id);
+    const nodes = await catalog.database.read((sql) => catalog.storageNodes.listOfShards(sql, ids), signal);
+    const addresses = new Map<ShardId, HostPort[]>();
+    for (const node of nodes) addresses.set(node.shardId, [...(addresses.get(node.shardId) ?? []), node]);
+    for (const [id, at] of addresses) this.#addresses.put(id, at);
   }
 
   async #check(id: ShardId, look: Look): Promise<NextLook> {

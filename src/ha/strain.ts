@@ -9,9 +9,9 @@ export interface Strain {
 const resolutionMs = 40;
 const readingMs = 250;
 /** Whatever waits longer for its turn in this process is at the mercy of other work: fewer things at once get done sooner. */
-const strainedMs = 60;
-const relaxedMs = 25;
-const least = 1 / 8;
+const strainedMs = 120;
+const relaxedMs = 60;
+const least = 1 / 4;
 
 /** The share after a reading of how long what is due in this process waits for its turn. */
 export function nextShare(share: number, lagMs: number): number {
@@ -25,7 +25,7 @@ export function nextShare(share: number, lagMs: number): number {
  */
 export class EventLoopStrain implements Strain {
   readonly #delays: IntervalHistogram = monitorEventLoopDelay({ resolution: resolutionMs });
-  #share = 1 / 4;
+  #share = 1 / 2;
   #readAt = performance.now();
 
   constructor() {
