@@ -13,7 +13,7 @@ import type { JobJson } from '../../src/core/rest-types.ts';
 import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { writeHomeConfig } from '../../src/manager/home-config.ts';
 import { installationSecret } from '../../src/manager/secrets.ts';
-import type { InstallationLayout, TestMachine } from './installation.ts';
+import { portRange, type InstallationLayout, type TestMachine } from './installation.ts';
 import { expectHealthy } from './healthy.ts';
 import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
@@ -22,7 +22,8 @@ import { templateCache } from './template-cache.ts';
 
 const managerPort = 35_001;
 const agentPort = 35_002;
-const startDeadlineMs = 30_000;
+/** On a machine that has much else to do. */
+const startDeadlineMs = 120_000;
 const pollMs = 20;
 
 /** What a manager is told to do to itself; see `src/jobs/fault-points.ts`. */
@@ -202,6 +203,11 @@ export class ProcessInstallation {
     return new Set(this.#agents.keys());
   }
 
+  /** Undefined when no manager runs. */
+  get managerPid(): number | undefined {
+    return this.#manager?.isRunning === true ? this.#manager.pid : undefined;
+  }
+
   get managerRuns(): boolean {
     return this.#manager?.isRunning === true;
   }
@@ -214,15 +220,11 @@ export class ProcessInstallation {
 
   async #register(machine: TestMachine): Promise<void> {
     const { hostaddr, dataDirectory } = machine;
-    const offset = this.machines.indexOf(machine) * 60;
-    for (const [machineType, first] of [
-      ['storage', 57_000 + offset],
-      ['computer', 47_000 + offset],
-    ] as const) {
+    for (const machineType of ['storage', 'computer'] as const) {
       const job = await this.run('create_machine', {
         hostaddr,
         machine_type: machineType,
-        port_range: `${String(first)}-${String(first + 59)}`,
+        port_range: portRange(machineType, this.machines.indexOf(machine)),
         rack_id: '1',
         datadir: dataDirectory,
         logdir: dataDirectory,

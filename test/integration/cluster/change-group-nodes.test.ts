@@ -14,7 +14,7 @@ let installation: TestInstallation;
 let management: Credential;
 
 beforeAll(async () => {
-  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.42', machines: 4 });
+  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.40', machines: 4 });
   await installation.done('create_cluster', {
     ha_mode: 'mgr',
     shards: '1',

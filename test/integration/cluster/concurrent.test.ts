@@ -13,7 +13,7 @@ let roomy: TestMachine;
 let scarce: TestMachine;
 
 beforeAll(async () => {
-  const layout = { network: '127.0.21', machines: 2 };
+  const layout = { network: '127.0.33', machines: 2 };
   installation = await TestInstallation.prepare(await scratchDirectory(), layout);
   const [first, second] = installation.machines;
   if (first === undefined || second === undefined) throw new Error('two machines are wanted');
