@@ -1,17 +1,16 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
-import { clusterScope } from '../catalog/credentials.ts';
-import type { Decision } from '../catalog/commit-log.ts';
 import { withDeadline } from '../core/abort.ts';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import { parseBranchName, type GlobalTransaction } from '../core/global-transaction.ts';
 import type { ShardId } from '../core/ids.ts';
-import type { HostPort, Shard } from '../core/model.ts';
+import type { Shard } from '../core/model.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
-import { endBranch, preparedBranches } from '../engines/mysql/xa.ts';
-import type { SqlAddress, SqlSession } from '../engines/sql.ts';
+import { preparedBranches } from '../engines/mysql/xa.ts';
+import type { SqlSession } from '../engines/sql.ts';
 import { BranchAges } from './branch-ages.ts';
+import { branchPlace, endLeftBranch, type BranchPlace } from './branches.ts';
 
 export interface InDoubtOptions {
   readonly catalog: Catalog;
@@ -32,7 +31,6 @@ const watchfulIntervalMs = 1000;
 const suspicionMs = 30_000;
 const refreshMs = 5000;
 const checkDeadlineMs = 30_000;
-const connectTimeoutMs = 2000;
 
 interface Watched {
   readonly shard: Shard;
@@ -143,7 +141,7 @@ export class InDoubtWatch {
 
   /** @returns how many branches of compute nodes are still prepared */
   async #resolve(watched: Watched, signal: AbortSignal): Promise<number> {
-    const place = await this.#place(watched.shard, signal);
+    const place = await branchPlace(this.#options.catalog, watched.shard, signal);
     if (place === undefined) return 0;
     return withMysql(place.address, signal, async (session) => {
       const names = await preparedBranches(session);
@@ -162,38 +160,14 @@ export class InDoubtWatch {
 
   async #end(branch: Branch, signal: AbortSignal): Promise<void> {
     const { catalog, logger } = this.#options;
-    const { session, place, shard, name, transaction } = branch;
-    const decision: Decision = await catalog.database.write(
-      (sql) => catalog.commitLog.abortUnlessDecided(sql, place.clusterName, transaction),
-      signal,
-    );
-    await endBranch(session, name, decision);
+    const { shard, name } = branch;
+    const decision = await endLeftBranch(catalog, branch, signal);
     const where = { shard: shard.name, cluster: shard.clusterId, transaction: name };
     logger.info(where, `ended a transaction that its compute node had left prepared: ${decision}`);
   }
 
-  async #place(shard: Shard, signal: AbortSignal): Promise<Place | undefined> {
-    const { catalog } = this.#options;
-    return catalog.database.read(async (sql): Promise<Place | undefined> => {
-      const cluster = await catalog.clusters.find(sql, shard.clusterId);
-      const nodes = await catalog.storageNodes.list(sql, { shardId: shard.id });
-      const comps = await catalog.computeNodes.list(sql, { clusterId: shard.clusterId });
-      const account = (await catalog.credentials.list(sql, clusterScope(shard.clusterId))).get('management');
-      const primary = nodes.find(
-        ({ memberState, status }) => memberState === 'source' && status === 'active',
-      );
-      if (cluster === undefined || account === undefined || primary === undefined) return undefined;
-      const { hostaddr, port }: HostPort = primary;
-      return {
-        clusterName: cluster.name,
-        comps: new Set<number>(comps.map(({ id }) => id)),
-        address: { hostaddr, port, ...account, connectTimeoutMs },
-      };
-    }, signal);
-  }
-
   /** Nobody can know what becomes of them: they came with data from elsewhere, or somebody made them by hand. */
-  #report(watched: Watched, place: Place, names: readonly string[]): void {
+  #report(watched: Watched, place: BranchPlace, names: readonly string[]): void {
     const strange = names.filter((name) => !place.comps.has(parseBranchName(name)?.compId ?? -1));
     for (const name of strange.filter((found) => !watched.reported.has(found))) {
       const where = { shard: watched.shard.name, cluster: watched.shard.clusterId, transaction: name };
@@ -212,16 +186,9 @@ export class InDoubtWatch {
   }
 }
 
-interface Place {
-  readonly clusterName: string;
-  /** Ids of the compute nodes of the cluster. */
-  readonly comps: ReadonlySet<number>;
-  readonly address: SqlAddress;
-}
-
 interface Branch {
   readonly session: SqlSession;
-  readonly place: Place;
+  readonly place: BranchPlace;
   readonly shard: Shard;
   readonly name: string;
   readonly transaction: GlobalTransaction;

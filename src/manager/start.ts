@@ -18,6 +18,7 @@ import { openMetadataReading } from './metadata-reading.ts';
 import { openMetadataServer, type MetadataServer } from './metadata-server.ts';
 import { recordThisProcess } from './process-file.ts';
 import { Resources } from './resources.ts';
+import { Retention } from './retention.ts';
 import { catalogKey, installationSecret } from './secrets.ts';
 import { makeWatches, type Watches } from './watches.ts';
 
@@ -127,6 +128,9 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     },
   });
   startWatches(watches, resources);
+  const retention = new Retention({ catalog, logger, retention: config.retention, onLostOffice: loseOffice });
+  retention.start();
+  resources.add('retention', () => retention.stop());
   await engine.start();
   resources.add('jobs', () => engine.stop());
 

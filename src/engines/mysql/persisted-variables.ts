@@ -53,7 +53,7 @@ export async function persistedValue(dataDirectory: string, name: string): Promi
 function valueIn(persisted: Json, name: string): string | undefined {
   if (!isJsonObject(persisted)) return undefined;
   for (const [key, value] of Object.entries(persisted)) {
-    if (key === name && isJsonObject(value)) return String(value['Value']);
+    if (key === name && isJsonObject(value) && typeof value['Value'] === 'string') return value['Value'];
     const found = value === undefined ? undefined : valueIn(value, name);
     if (found !== undefined) return found;
   }

@@ -13,7 +13,7 @@ const fewSteps = new Set(
 );
 
 /** Attempts of some job types in the order of `missionCases`; a cluster is made and deleted in every one. */
-export function sampledAttempts(seed: number): readonly Attempt[] {
+function sampledAttempts(seed: number): readonly Attempt[] {
   const random = new Random(seed);
   const always = new Set(['create_cluster', 'delete_cluster']);
   const others = missionCases.filter(({ jobType }) => !always.has(jobType));

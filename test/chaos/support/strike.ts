@@ -25,7 +25,7 @@ export async function struck(
   const pid = installation.managerPid;
   if (pid === undefined) throw new Error('the manager has ended');
   let known: JobJson | undefined;
-  let ended = false;
+  const ended = new AbortController();
   const follow = async (): Promise<JobJson> => {
     try {
       const id = await installation.submit(job.jobType, job.paras);
@@ -35,14 +35,14 @@ export async function struck(
       };
       return await installation.when(id, 'ended', remember, jobMs);
     } finally {
-      ended = true;
+      ended.abort();
     }
   };
   const titleAt = (point: string): string | undefined =>
     known?.steps.find(({ path }) => point.startsWith(`${job.jobType}:${path}:`))?.title;
   const strikes = async (): Promise<number> => {
     let kills = 0;
-    while (!ended) {
+    while (!ended.signal.aborted) {
       if (await isStopped(pid)) {
         await strike(titleAt(await lastLine(faults.file)));
         kills += 1;

@@ -17,7 +17,7 @@ it(
   async () => {
     const notes: string[] = [];
     const note = (text: string) => notes.push(text);
-    const options = { directory: await scratchDirectory(), network: '127.0.46', attempts, seed, note };
+    const options = { directory: await scratchDirectory(), network: '127.0.48', attempts, seed, note };
     const { failures } = await sweep(options);
     process.stdout.write(`KLUSTER_KILLS=${String(seed)}\n${notes.join('\n')}\n`);
     expect(failures, `KLUSTER_KILLS=${String(seed)}`).toEqual([]);
