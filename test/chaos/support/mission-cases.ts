@@ -79,8 +79,16 @@ export const missionCases: readonly MissionCase[] = [
     paras: (state) => ({ hostaddr: spare(state).hostaddr, machine_type: 'computer' }),
   },
   { jobType: 'create_machine', needs: ['delete_machine'], paras: spareMachine },
-  { jobType: 'update_machine', paras: (state) => ({ ...spareMachine(state), total_mem: '8192' }) },
-  { jobType: 'set_machine', paras: (state) => ({ hostaddr: spare(state).hostaddr, node_stats: 'running' }) },
+  {
+    jobType: 'update_machine',
+    needs: ['delete_machine', 'create_machine'],
+    paras: (state) => ({ ...spareMachine(state), total_mem: '8192' }),
+  },
+  {
+    jobType: 'set_machine',
+    needs: ['delete_machine', 'create_machine'],
+    paras: (state) => ({ hostaddr: spare(state).hostaddr, node_stats: 'running' }),
+  },
   {
     jobType: 'create_cluster',
     shape: [1, 3, 1],

