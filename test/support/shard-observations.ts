@@ -54,6 +54,7 @@ export const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledge
 export const following = {
   source: at(1),
   receiverRunning: true,
+  connecting: false,
   heardMs: 200,
   applierRunning: true,
   error: null,
@@ -68,6 +69,7 @@ export const shard = {
   acknowledgements: 1,
   degrade: { enabled: false, afterSeconds: 0 },
   starvedMs: 0,
+  isolatedMs: 0,
   noSwitchUntil: null,
   nodes: [],
   stopped: [],
