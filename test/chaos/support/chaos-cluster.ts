@@ -19,7 +19,8 @@ import type { Timeline } from './timeline.ts';
 const run = promisify(execFile);
 
 const machines = 3;
-const network = '10.77.0';
+/** Another one in each worker of the tests, which may need one at the same time. */
+const network = `10.77.${process.env['VITEST_POOL_ID'] ?? '0'}`;
 /** MiB of each machine's disk: room for its nodes, and little enough to be filled in a moment. */
 const diskMb = 900;
 const ballastName = 'ballast';
