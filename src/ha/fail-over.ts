@@ -12,8 +12,8 @@ import { follow } from './follow.ts';
 import { openPrimary } from './open-primary.ts';
 import { provedCandidates } from './prove-acknowledgers.ts';
 import { proveSuccessor } from './prove-successor.ts';
-import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
+import { Rerouting } from './rerouting.ts';
 
 type FailOver = Extract<ShardAction, { kind: 'fail_over' | 'hand_over' }>;
 
@@ -32,7 +32,8 @@ const othersWaitMs = 5000;
  * 3. apply: the successor applies everything it has received; its relay logs are not touched before. Meanwhile the others,
  *    once they have applied what they received themselves, are made to follow it, for its first commit needs them.
  * 4. promote: recorded under the epoch: a manager whose term has ended stops here.
- * 5. open: it accepts writes; meanwhile the compute nodes send their sessions to it.
+ * 5. open: it accepts writes; then the compute nodes, connected to long before, send their sessions to it. (Sessions that
+ *    come earlier find a closed server, and wait again.)
  *
  * A manager that dies in between leaves a shard that the next one knows: before `promote` the primary is still lost and
  * everything begins anew; after it the new primary is closed, its replicas astray, or routes stale, each of them a state with
@@ -44,6 +45,7 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
   const log = new FailOverLog(context, action.node, signal);
   const reached = (step: string): void => context.faultPoint(`fail_over:${step}`);
   const { account } = context;
+  const rerouting = new Rerouting(context, signal);
   try {
     if (action.kind === 'hand_over') log.add('close', await closeFirst(context, action.node, signal));
     const fenced = await fence({ ...action, account }, signal);
@@ -62,11 +64,8 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     reached('apply');
     await promote(context, { successor: successor.node, uuid, log }, signal);
     reached('promote');
-    const rerouting = rerouteAll(context, successor.node, signal);
-    await openPrimary(context, successor.node, signal);
-    log.add('open', `${colonAddress(successor.node)} accepts writes`);
+    await open(context, { rerouting, successor: successor.node, log }, signal);
     reached('open');
-    log.add('reroute', await rerouting);
     log.add('follow', await following);
     await log.written();
   } catch (error) {
@@ -74,6 +73,8 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     log.add('Fail', errorText(error));
     await log.written();
     throw error;
+  } finally {
+    rerouting.close();
   }
 }
 
@@ -129,20 +130,29 @@ async function followAll(
   return outcomes.length === 0 ? 'nobody else was there to follow' : outcomes.join('; ');
 }
 
-/** Likewise; a compute node that does not answer is re-routed when it does. */
-async function rerouteAll(
+interface Opening {
+  readonly rerouting: Rerouting;
+  readonly successor: StorageNode;
+  readonly log: FailOverLog;
+}
+
+/** A compute node that does not answer is re-routed when it does. */
+async function open(
   context: RepairContext,
-  primary: StorageNode,
+  { rerouting, successor, log }: Opening,
   signal: AbortSignal,
-): Promise<string> {
-  const serving = context.comps.filter(({ status }) => status === 'active');
-  const outcomes = await Promise.all(
-    serving.map((comp) =>
-      withDeadline(othersWaitMs, signal, (bounded) => pushTopology(context.catalog, comp.id, bounded)).then(
-        () => `${comp.name} sends its sessions to ${colonAddress(primary)}`,
-        errorText,
-      ),
-    ),
-  );
-  return outcomes.length === 0 ? 'there is no compute node' : outcomes.join('; ');
+): Promise<void> {
+  const at = colonAddress(successor);
+  let opening: Promise<void> | undefined;
+  const opened = new Promise<void>((resolve, reject) => {
+    opening = openPrimary(context, successor, signal, resolve);
+    opening.catch(reject);
+  });
+  const rerouted = rerouting.reroute(opened, othersWaitMs);
+  await opened;
+  log.add('open', `${at} accepts writes`);
+  const { done, failed } = await rerouted;
+  const told = done.map((name) => `${name} sends its sessions to ${at}`);
+  log.add('reroute', [...told, ...failed].join('; ') || 'there is no compute node');
+  await opening;
 }

@@ -18,39 +18,52 @@ export async function requireOffice({ catalog, shard }: RepairContext, signal: A
   }
 }
 
-/** Lets the recorded primary accept writes: each commit waits for its acknowledgements. */
+/** Lets the recorded primary accept writes: each commit waits for its acknowledgements. `onOpen` is called when it does. */
 export async function openPrimary(
   context: RepairContext,
   node: StorageNode,
   signal: AbortSignal,
+  onOpen?: () => void,
 ): Promise<void> {
   await requireOffice(context, signal);
   const { hostaddr, port } = node;
   await withMysql({ hostaddr, port, ...context.account }, signal, (session) =>
-    becomePrimary(session, context.shard.acknowledgements),
+    becomePrimary(session, context.shard.acknowledgements, onOpen === undefined ? {} : { onOpen }),
   );
+}
+
+/** What can be done before a node becomes the primary, and what is to be told when it is. */
+export interface Opening {
+  /** What `leaveSource` has said; absent: it is still to be called. */
+  readonly followed?: boolean | undefined;
+  /** Called when the node accepts writes. */
+  readonly onOpen?: () => void;
 }
 
 /** As `openPrimary`, in a session that is open already; the office of the manager was asked for just now. */
 export async function becomePrimary(
   session: SqlSession,
   acknowledgements: number,
-  onOpen?: () => void,
+  { followed, onOpen }: Opening = {},
 ): Promise<void> {
-  const follows = (await readChannel(session)) !== null;
-  if (follows) await leave(session);
+  const hasChannel = followed ?? (await leaveSource(session));
   if (acknowledgements > 0) await requireAcknowledgements(session, acknowledgements);
   await makeWritable(session);
   onOpen?.();
   // Writes do not wait for this: it takes the longest.
-  if (follows) await removeChannel(session);
+  if (hasChannel) await removeChannel(session);
 }
 
-/** A node that was just promoted still has the channel to its former source; all that it received is applied first. */
-async function leave(session: SqlSession): Promise<void> {
+/**
+ * A node that was just promoted still has the channel to its former source; all that it received is applied first.
+ * @returns whether it has one
+ */
+export async function leaveSource(session: SqlSession): Promise<boolean> {
+  if ((await readChannel(session)) === null) return false;
   const received = await receivedGtids(session);
   if (!(await waitForGtids(session, received, applyWaitSeconds))) {
     throw new KlusterError('engine_sql', `received transactions are not applied yet: ${received}`);
   }
   await stopChannel(session);
+  return true;
 }
