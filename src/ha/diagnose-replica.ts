@@ -1,5 +1,6 @@
 import { GtidSet } from '../core/gtid-set.ts';
 import { colonAddress } from '../core/model.ts';
+import { diskTrouble } from './disk-word.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import type { Answered } from './shared-diagnoses.ts';
 import {
@@ -25,8 +26,10 @@ export function isBroken(answer: NodeAnswer | null): boolean {
 export function replicaFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
   const { node: source, answer: ofSource } = primary;
   if (ofSource === null) return null;
-  const faults = shard.nodes.flatMap(({ node, answer, brokenMs }) => {
-    if (answer === null || node.id === source.id) return [];
+  const faults = shard.nodes.flatMap((observed) => {
+    const { node, answer, brokenMs } = observed;
+    // What cannot write can neither be started nor made to follow.
+    if (answer === null || node.id === source.id || diskTrouble(observed) !== null) return [];
     return channelFault({ node, answer, brokenMs }, { node: source, answer: ofSource }) ?? [];
   });
   return (
