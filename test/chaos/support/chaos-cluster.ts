@@ -13,15 +13,8 @@ import { ChaosNetwork } from './network.ts';
 import type { Timeline } from './timeline.ts';
 
 const machines = 3;
-<<<<<<< HEAD
 /** Another one in each worker of the tests, which may need one at the same time. */
 const network = `10.77.${process.env['VITEST_POOL_ID'] ?? '0'}`;
-/** MiB of each machine's disk: room for its nodes, and little enough to be filled in a moment. */
-const diskMb = 900;
-const ballastName = 'ballast';
-=======
-const network = '10.77.0';
->>>>>>> integration
 const deadline = (): AbortSignal => AbortSignal.timeout(10_000);
 
 /** One rbr shard of three nodes with a compute node, on machines with networks and disks of their own. */
