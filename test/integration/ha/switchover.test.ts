@@ -1,3 +1,4 @@
+import { EventEmitter, once } from 'node:events';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobJson, StorageNodeJson } from '../../../src/core/rest-types.ts';
@@ -62,7 +63,7 @@ async function refusal(asked: Record<string, string>): Promise<unknown> {
 /** A client of the server itself, with a statement that takes long and a transaction that is idle. */
 async function obstructiveClients(
   old: StorageNodeJson,
-): Promise<{ readonly ends: Promise<PromiseSettledResult<unknown>[]> }> {
+): Promise<{ readonly endNow: () => Promise<PromiseSettledResult<unknown>[]> }> {
   const account = { user: 'direct', password: 'Direct-1-test' };
   await rbr.onNode(old, async (mysql) => {
     await mysql.query(`CREATE USER 'direct'@'%' IDENTIFIED BY '${account.password}'`);
@@ -75,15 +76,21 @@ async function obstructiveClients(
   const slow = client((mysql) =>
     mysql.query("UPDATE `postgres_$$_public`.audit SET note = 'y' WHERE SLEEP(60) = 0"),
   );
+  const asked = new EventEmitter();
   const idle = client(async (mysql) => {
     await mysql.query('START TRANSACTION');
     await mysql.query("INSERT INTO `postgres_$$_public`.audit VALUES (700000, 'never')");
-    await sleep(5000, undefined, { signal });
+    await once(asked, 'commit', { signal });
     await mysql.query('COMMIT');
   });
   const ends = Promise.allSettled([slow, idle]);
   await sleep(500);
-  return { ends };
+  return {
+    endNow: () => {
+      asked.emit('commit');
+      return ends;
+    },
+  };
 }
 
 describe('manual_switch', () => {
@@ -113,11 +120,11 @@ describe('manual_switch', () => {
 
   it('moves it to the node that was asked for, past clients that hold it up', async () => {
     const assigned = await aReplica(rbr);
-    const { ends } = await obstructiveClients(await rbr.source());
+    const { endNow } = await obstructiveClients(await rbr.source());
     await installation.done('manual_switch', await paras(rbr, assigned));
     expect((await rbr.source()).hostaddr).toBe(assigned.hostaddr);
     // Neither the long statement nor the idle transaction got through.
-    expect((await ends).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
+    expect((await endNow()).map(({ status }) => status)).toEqual(['rejected', 'rejected']);
     await rbr.expectWhole();
     const [row] = await rbr.onNode(await rbr.source(), (mysql) =>
       mysql.query("SELECT COUNT(*) AS found FROM `postgres_$$_public`.audit WHERE id = 700000 OR note = 'y'"),
