@@ -1,5 +1,5 @@
 import { colonAddress, type StorageNode } from '../core/model.ts';
-import { dueChange, pendingStarvation } from './degrade.ts';
+import { dueChange, heldPrimary, isStarved, pendingStarvation } from './degrade.ts';
 import { replicaFault } from './diagnose-replica.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { answered, healthy, staleRoute, unreachableNode, type Answered } from './shared-diagnoses.ts';
@@ -29,7 +29,8 @@ export function diagnoseSource(shard: ShardObservation): Diagnosis {
     primaryFault(shard, primary) ??
     staleRoute(shard, primary.node) ??
     ofAnswered(primary, (answering) => dueChange(shard, answering)) ??
-    replicaFault(shard, primary) ??
+    ofAnswered(primary, (answering) => heldPrimary(shard, answering, replicaFault(shard, answering))) ??
+    ofAnswered(primary, (answering) => replicaFault(shard, answering)) ??
     ofAnswered(primary, (answering) => pendingStarvation(shard, answering)) ??
     unreachableNode(shard) ??
     healthy
@@ -52,22 +53,21 @@ function primaryFault(shard: ShardObservation, primary: NodeObservation): Diagno
   const { acknowledgements: certain } = shard;
   const at = colonAddress(primary.node);
   if (primary.answer === null) return silentPrimary(shard, primary);
-  const { superReadOnly, acknowledgements } = primary.answer;
-  if (superReadOnly) {
-    return {
-      state: 'primary_closed',
-      reason: `the primary ${at} is read-only, as after a restart: opening it`,
-      action: { kind: 'open', node: primary.node },
-    };
+  const closed = (reason: string): Diagnosis => {
+    return { state: 'primary_closed', reason, action: { kind: 'open', node: primary.node } };
+  };
+  const { superReadOnly, acknowledgements, channel } = primary.answer;
+  if (superReadOnly && !isStarved(shard, { node: primary.node, answer: primary.answer })) {
+    return closed(`the primary ${at} is read-only, as after a restart: opening it`);
   }
+  // Also of one that stays closed: it lets prepared transactions be committed.
   if (acknowledgements < certain) {
-    return {
-      state: 'primary_closed',
-      reason: `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(certain)}: setting it`,
-      action: { kind: 'open', node: primary.node },
-    };
+    return closed(
+      `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(certain)}: setting it`,
+    );
   }
-  return null;
+  if (channel === null) return null;
+  return closed(`the primary ${at} still has the channel to its former source: taking it away`);
 }
 
 function ofAnswered(

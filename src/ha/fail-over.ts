@@ -29,7 +29,8 @@ const othersWaitMs = 5000;
  * 3. apply: the successor applies everything it has received; its relay logs are not touched before. Meanwhile the others,
  *    once they have applied what they received themselves, are made to follow it, for its first commit needs them.
  * 4. promote: recorded under the epoch: a manager whose term has ended stops here.
- * 5. open: it accepts writes; meanwhile the compute nodes send their sessions to it.
+ * 5. open: it accepts writes, unless too few others are there to follow it; meanwhile the compute nodes send their sessions
+ *    to it.
  *
  * A manager that dies in between leaves a shard that the next one knows: before `promote` the primary is still lost and
  * everything begins anew; after it the new primary is closed, its replicas astray, or routes stale, each of them a state with
@@ -57,8 +58,13 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     await promote(context, { successor: successor.node, uuid, log }, signal);
     reached('promote');
     const rerouting = rerouteAll(context, successor.node, signal);
-    await openPrimary(context, successor.node, signal);
-    log.add('open', `${colonAddress(successor.node)} accepts writes`);
+    const opened = await openPrimary(context, { node: successor.node, promised: others.length }, signal);
+    log.add(
+      'open',
+      opened
+        ? `${colonAddress(successor.node)} accepts writes`
+        : `${colonAddress(successor.node)} stays closed until ${String(context.shard.acknowledgements)} replicas follow it`,
+    );
     reached('open');
     log.add('reroute', await rerouting);
     log.add('follow', await following);

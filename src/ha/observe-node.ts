@@ -3,7 +3,7 @@ import { GtidSet } from '../core/gtid-set.ts';
 import type { HaMode, StorageNode } from '../core/model.ts';
 import { readChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
-import { executedGtids, receivedGtids } from '../engines/mysql/gtid.ts';
+import { executedGtids, purgedGtids, receivedGtids } from '../engines/mysql/gtid.ts';
 import { groupMembers, ownGroupState } from '../engines/mysql/group.ts';
 import { isSuperReadOnly } from '../engines/mysql/read-only.ts';
 import { acknowledgesSource, readSemiSync } from '../engines/mysql/semi-sync.ts';
@@ -61,6 +61,7 @@ async function ask(session: SqlSession, haMode: HaMode): Promise<NodeAnswer> {
     acknowledges: await acknowledgesSource(session),
     acknowledgements: semiSync.enabled ? semiSync.waitForReplicaCount : 0,
     gtids: executed.union(GtidSet.parse(await receivedGtids(session))).toString(),
+    purged: await purgedGtids(session),
     groupState: inGroup ? await ownGroupState(session) : 'OFFLINE',
     group: inGroup ? await groupMembers(session) : [],
   };

@@ -17,6 +17,8 @@ export interface ShardRecord {
   readonly nodes: readonly StorageNode[];
   /** Those that an operator has stopped; what they acknowledged before counts. */
   readonly stopped: readonly StorageNode[];
+  /** Those that no job is making any more, though it has not finished them. */
+  readonly unfinished: readonly StorageNode[];
   readonly comps: readonly ComputeNode[];
   readonly account: ManagementAccount;
   /** Every account of the cluster by its purpose. */
@@ -47,7 +49,7 @@ export async function observeShard(
   { witnesses, silences, breaks, starvation }: ShardMemory,
   signal: AbortSignal,
 ): Promise<ShardObservation> {
-  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers, noSwitchUntil } = record;
+  const { shard, cluster, nodes, comps, account, accounts } = record;
   const lookedAt = performance.now();
   const [answers, routes] = await Promise.all([
     Promise.all(nodes.map((node) => observeNode(node, cluster.haMode, account, signal))),
@@ -66,10 +68,11 @@ export async function observeShard(
     acknowledgements: shard.acknowledgements,
     degrade: shard.degrade,
     starvedMs: 0,
-    noSwitchUntil,
+    noSwitchUntil: record.noSwitchUntil,
     nodes: observed,
-    stopped,
-    recentFailovers,
+    stopped: record.stopped,
+    unfinished: record.unfinished,
+    recentFailovers: record.recentFailovers,
     failoverPolicy: witnesses.failoverPolicy,
     routes,
   };

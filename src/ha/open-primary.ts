@@ -4,7 +4,7 @@ import { readChannel, removeChannel, stopChannel } from '../engines/mysql/channe
 import { withMysql } from '../engines/mysql/connection.ts';
 import { receivedGtids, waitForGtids } from '../engines/mysql/gtid.ts';
 import { makeWritable } from '../engines/mysql/read-only.ts';
-import { requireAcknowledgements } from '../engines/mysql/semi-sync.ts';
+import { readSemiSync, requireAcknowledgements } from '../engines/mysql/semi-sync.ts';
 import type { SqlSession } from '../engines/sql.ts';
 import type { RepairContext } from './repair-context.ts';
 
@@ -18,17 +18,35 @@ export async function requireOffice({ catalog, shard }: RepairContext, signal: A
   }
 }
 
-/** Lets the recorded primary accept writes: each commit waits for its acknowledgements. */
+/**
+ * Lets the recorded primary accept writes: each commit waits for its acknowledgements. With fewer replicas that receive from it
+ * than these it is made ready, and stays closed, unless `promised`: so many are being made to follow it at this moment.
+ * @returns whether it accepts writes
+ */
 export async function openPrimary(
   context: RepairContext,
-  node: StorageNode,
+  { node, promised }: { readonly node: StorageNode; readonly promised: number },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean> {
   await requireOffice(context, signal);
   const { hostaddr, port } = node;
-  await withMysql({ hostaddr, port, ...context.account }, signal, (session) =>
-    becomePrimary(session, context.shard.acknowledgements),
-  );
+  const { acknowledgements } = context.shard;
+  return withMysql({ hostaddr, port, ...context.account }, signal, async (session) => {
+    if (promised < acknowledgements) {
+      await becomeReady(session, acknowledgements);
+      if ((await readSemiSync(session)).clients < acknowledgements) return false;
+    }
+    await becomePrimary(session, acknowledgements);
+    return true;
+  });
+}
+
+/** Everything that makes a primary but being open. */
+async function becomeReady(session: SqlSession, acknowledgements: number): Promise<void> {
+  if (acknowledgements > 0) await requireAcknowledgements(session, acknowledgements);
+  if ((await readChannel(session)) === null) return;
+  await leave(session);
+  await removeChannel(session);
 }
 
 /** As `openPrimary`, in a session that is open already; the office of the manager was asked for just now. */

@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
+import { jobsUnderLock } from '../catalog/jobs.ts';
 import type { AgentClients } from '../client/agent.ts';
 import { clusterScope } from '../catalog/credentials.ts';
 import { withDeadline } from '../core/abort.ts';
@@ -43,7 +44,7 @@ const tickMs = 250;
 const healthyIntervalMs = 30_000;
 /** After an action, or while something is not as it should be. */
 const watchfulIntervalMs = 1000;
-/** While the primary does not answer. */
+/** While the primary does not answer, or waits for its replicas to connect. */
 const urgentIntervalMs = 100;
 const failoverWindowSeconds = 3600;
 /** One look and one action. */
@@ -231,11 +232,12 @@ export class ShardWatch implements ShardGate {
       signal,
     );
     const diagnosis = diagnose(observation);
+    const { agents, submit } = this.#options;
+    const context = { ...record, catalog, agents, submit, faultPoint };
+    if (diagnosis.rebuild !== undefined) await repairShard(context, diagnosis.rebuild, signal);
     if (diagnosis.action !== null) {
       // Told before it is done: what an action that hangs was meant for must be known.
       this.#tell(watched, diagnosis);
-      const { agents, submit } = this.#options;
-      const context = { ...record, catalog, agents, submit, faultPoint };
       await repairShard(context, diagnosis.action, signal);
     }
     return diagnosis;
@@ -245,11 +247,12 @@ export class ShardWatch implements ShardGate {
   async #read(watched: Watched, signal: AbortSignal): Promise<ShardRecord | null> {
     const { catalog } = this.#options;
     const { id, clusterId } = watched.shard;
-    const { shard, cluster, nodes, comps, accounts, recentFailovers, noSwitchUntil } =
+    const { shard, cluster, nodes, making, comps, accounts, recentFailovers, noSwitchUntil } =
       await catalog.database.read(
         async (sql) => ({
           shard: await catalog.shards.find(sql, id),
           cluster: await catalog.clusters.find(sql, clusterId),
+          making: await jobsUnderLock(sql, `cluster:${String(clusterId)}`),
           nodes: await catalog.storageNodes.list(sql, { shardId: id }),
           comps: await catalog.computeNodes.list(sql, { clusterId }),
           accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
@@ -263,6 +266,7 @@ export class ShardWatch implements ShardGate {
     // Jobs that make, rebuild and delete nodes look after them.
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
     const stopped = nodes.filter((node) => node.status === 'manual_stop');
+    const unfinished = making.length > 0 ? [] : nodes.filter((node) => node.status === 'creating');
     if (shard === undefined || cluster === undefined || account === undefined || serving.length === 0)
       return null;
     return {
@@ -270,6 +274,7 @@ export class ShardWatch implements ShardGate {
       cluster,
       nodes: serving,
       stopped,
+      unfinished,
       comps,
       account,
       accounts,
@@ -290,8 +295,9 @@ export class ShardWatch implements ShardGate {
 /** Milliseconds until the next look. After an action comes the next one. */
 function intervalAfter(diagnosis: Diagnosis): number {
   if (diagnosis.state === 'healthy') return healthyIntervalMs;
-  if (diagnosis.state === 'primary_unreachable') return urgentIntervalMs;
-  // A job that was asked for takes its time.
   const { action } = diagnosis;
+  if (diagnosis.state === 'primary_unreachable') return urgentIntervalMs;
+  if (diagnosis.state === 'primary_held' && action === null) return urgentIntervalMs;
+  // A job that was asked for takes its time.
   return action === null || action.kind === 'rebuild' ? watchfulIntervalMs : 0;
 }

@@ -47,6 +47,7 @@ export const plain: NodeAnswer = {
   acknowledgers: 0,
   commitsWaiting: 0,
   gtids: `${uuid}:1-10`,
+  purged: '',
   groupState: 'OFFLINE',
   group: [],
 };
@@ -71,6 +72,7 @@ export const shard = {
   noSwitchUntil: null,
   nodes: [],
   stopped: [],
+  unfinished: [],
   recentFailovers: 0,
   failoverPolicy: defaultFailoverPolicy,
   routes: [],

@@ -84,6 +84,7 @@ const answer = (source: boolean): NodeAnswer => ({
   acknowledgers: source ? 2 : 0,
   commitsWaiting: 0,
   gtids: `${uuid}:1-10`,
+  purged: '',
   groupState: 'OFFLINE',
   group: [],
 });
