@@ -15,7 +15,7 @@ export interface ShardRecord {
   readonly cluster: Cluster;
   /** Those that serve: what jobs are making or removing is not theirs to be looked at. */
   readonly nodes: readonly StorageNode[];
-  /** Those that an operator has stopped; what they acknowledged before counts. */
+  /** Those that an operator has stopped, or that are rebuilt without proof; what they acknowledged before counts. */
   readonly stopped: readonly StorageNode[];
   /** Those that no job is making any more, though it has not finished them. */
   readonly unfinished: readonly StorageNode[];

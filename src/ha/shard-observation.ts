@@ -84,7 +84,10 @@ export interface ShardObservation {
   /** Until when automatic failover is suspended (`set_noswitch`); null when it is not. */
   readonly noSwitchUntil: Date | null;
   readonly nodes: readonly NodeObservation[];
-  /** Nodes that an operator has stopped: nobody asks them, and they may have acknowledged what no other node has. */
+  /**
+   * Nodes that an operator has stopped, or that lost their data to a rebuild which nothing else could replace: nobody asks
+   * them, and they may have acknowledged what no other node has.
+   */
   readonly stopped: readonly StorageNode[];
   /** Nodes that were being made or rebuilt by a job which has ended before it had done so. */
   readonly unfinished: readonly StorageNode[];

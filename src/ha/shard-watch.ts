@@ -265,7 +265,7 @@ export class ShardWatch implements ShardGate {
     const account = accounts.get('management');
     // Jobs that make, rebuild and delete nodes look after them.
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
-    const stopped = nodes.filter((node) => node.status === 'manual_stop');
+    const stopped = nodes.filter((node) => node.status === 'manual_stop' || node.isAbsentHolder);
     const unfinished = making.length > 0 ? [] : nodes.filter((node) => node.status === 'creating');
     if (shard === undefined || cluster === undefined || account === undefined || serving.length === 0)
       return null;

@@ -20,6 +20,7 @@ export function node(index: number): StorageNode {
     port: 57_001,
     memberState: index === 1 ? 'source' : 'replica',
     status: 'active',
+    isAbsentHolder: false,
   };
 }
 

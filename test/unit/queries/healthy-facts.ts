@@ -32,6 +32,7 @@ const storageNode = (hostaddr: string, index: number): StorageNode => ({
   port: 57_001,
   memberState: index === 0 ? 'source' : 'replica',
   status: 'active',
+  isAbsentHolder: false,
 });
 
 const nodes = hosts.map(storageNode);
