@@ -22,9 +22,21 @@ function acknowledgingReplicas({ nodes }: Acknowledging, primary: Answered): rea
   );
 }
 
+/**
+ * What commits have to wait for from now on. A degraded shard that may not degrade any more does not go on as it is, though
+ * what was committed before is no more certain for that.
+ */
+export function demanded({
+  fullsyncLevel,
+  acknowledgements: certain,
+  degrade,
+}: Pick<ShardObservation, 'fullsyncLevel' | 'acknowledgements' | 'degrade'>): number {
+  return degrade.enabled ? certain : fullsyncLevel;
+}
+
 /** What commits wait for; on a primary that is closed, what they will wait for. */
-function needed({ acknowledgements: certain }: Acknowledging, { answer }: Answered): number {
-  return answer.superReadOnly ? certain : answer.acknowledgements;
+function needed(shard: Acknowledging, { answer }: Answered): number {
+  return answer.superReadOnly ? demanded(shard) : answer.acknowledgements;
 }
 
 /**

@@ -1,5 +1,5 @@
 import { colonAddress, type StorageNode } from '../core/model.ts';
-import { dueChange, heldPrimary, isStarved, pendingStarvation } from './degrade.ts';
+import { demanded, dueChange, heldPrimary, isStarved, pendingStarvation } from './degrade.ts';
 import { replicaFault } from './diagnose-replica.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { answered, healthy, staleRoute, unreachableNode, type Answered } from './shared-diagnoses.ts';
@@ -50,7 +50,7 @@ function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis 
 }
 
 function primaryFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
-  const { acknowledgements: certain } = shard;
+  const wanted = shard.haMode === 'rbr' ? demanded(shard) : 0;
   const at = colonAddress(primary.node);
   if (primary.answer === null) return silentPrimary(shard, primary);
   const closed = (reason: string): Diagnosis => {
@@ -61,9 +61,9 @@ function primaryFault(shard: ShardObservation, primary: NodeObservation): Diagno
     return closed(`the primary ${at} is read-only, as after a restart: opening it`);
   }
   // Also of one that stays closed: it lets prepared transactions be committed.
-  if (acknowledgements < certain) {
+  if (acknowledgements < wanted) {
     return closed(
-      `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(certain)}: setting it`,
+      `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(wanted)}: setting it`,
     );
   }
   if (channel === null) return null;

@@ -6,6 +6,7 @@ import { receivedGtids, waitForGtids } from '../engines/mysql/gtid.ts';
 import { makeWritable } from '../engines/mysql/read-only.ts';
 import { readSemiSync, requireAcknowledgements } from '../engines/mysql/semi-sync.ts';
 import type { SqlSession } from '../engines/sql.ts';
+import { demanded } from './degrade.ts';
 import type { RepairContext } from './repair-context.ts';
 
 const applyWaitSeconds = 30;
@@ -30,7 +31,7 @@ export async function openPrimary(
 ): Promise<boolean> {
   await requireOffice(context, signal);
   const { hostaddr, port } = node;
-  const { acknowledgements } = context.shard;
+  const acknowledgements = context.cluster.haMode === 'rbr' ? demanded(context.shard) : 0;
   return withMysql({ hostaddr, port, ...context.account }, signal, async (session) => {
     if (promised < acknowledgements) {
       await becomeReady(session, acknowledgements);

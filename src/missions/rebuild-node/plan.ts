@@ -238,7 +238,7 @@ function synchronise(order: Order, node: RebuildingNode): Step<Services> {
         await serve();
         return null;
       }
-      await catchUp(now, node, signal);
+      await catchUp(context, now, node);
       // From here on a failover asks the node; only then may it acknowledge.
       await serve();
       await acknowledge(now, node, signal);

@@ -180,7 +180,7 @@ describe('a closed primary', () => {
   it('is starved while it is closed, so that the time until degrading runs', () => {
     const nodes = [seen(1, closed), seen(2, null), seen(3, null)];
     expect(isStarved({ ...shard, nodes }, { node: node(1), answer: closed })).toBe(true);
-    const degraded = { ...shard, nodes, acknowledgements: 0 };
+    const degraded = { ...shard, nodes, acknowledgements: 0, degrade: on };
     expect(isStarved(degraded, { node: node(1), answer: closed })).toBe(false);
   });
 
@@ -218,6 +218,30 @@ describe('a degraded shard', () => {
     const back = { ...source, acknowledgers: 1 };
     expect(diagnosed({ source: back, replicas: [replica, null] }, degraded)).toMatchObject({
       state: 'primary_degraded',
+      action: { kind: 'set_acknowledgements', from: 0, to: 1 },
+    });
+  });
+
+  it('waits for all acknowledgements at once when it may not degrade any more', () => {
+    const off = { ...degraded, degrade: { ...on, enabled: false } };
+    expect(diagnosed({ source, replicas: [null, null] }, off)).toMatchObject({
+      state: 'primary_closed',
+      action: { kind: 'open' },
+    });
+    const waiting = { ...source, acknowledgements: 1 };
+    expect(diagnosed({ source: waiting, replicas: [null, null] }, off)).toMatchObject({
+      state: 'primary_starved',
+      action: null,
+    });
+    const restarted = { ...waiting, superReadOnly: true };
+    expect(diagnosed({ source: restarted, replicas: [null, null] }, off)).toMatchObject({
+      state: 'primary_held',
+      action: null,
+    });
+    // What was committed without is certain only when a replica has it.
+    expect(
+      diagnosed({ source: { ...waiting, acknowledgers: 1 }, replicas: [replica, null] }, off),
+    ).toMatchObject({
       action: { kind: 'set_acknowledgements', from: 0, to: 1 },
     });
   });
