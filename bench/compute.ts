@@ -36,13 +36,14 @@ const measures = {
   commits,
 } as const satisfies Record<string, (subjects: Subjects, sizes: Sizes) => Promise<Rates>>;
 
-/** The least that is wanted of the compute node's rate, as a multiple of another's. */
+/** What is wanted of the compute node: its rate as a multiple of another's, or of the other way to commit. */
 const targets = [
-  { measure: 'singleReads', of: 'mysql', atLeast: 0.6 },
-  { measure: 'bulkInserts', of: 'mysql', atLeast: 0.5 },
-  { measure: 'bulkInserts', of: 'mysql_fdw', atLeast: 50 },
+  { measure: 'singleReads', rate: 'compute', of: 'mysql', atLeast: 0.6 },
+  { measure: 'bulkInserts', rate: 'compute', of: 'mysql', atLeast: 0.5 },
+  { measure: 'bulkInserts', rate: 'compute', of: 'mysql_fdw', atLeast: 50 },
+  // A transaction that takes at most 2.5 times as long.
+  { measure: 'commits', rate: 'twoPhase', of: 'onePhase', atLeast: 0.4 },
 ] as const;
-const twoPhaseAtMost = 2.5;
 
 /** Rates by measure and subject, one for each round. */
 type Figures = Map<string, Map<string, number[]>>;
@@ -122,18 +123,20 @@ function report(figures: Figures, rounds: number): void {
       others.map((other) => [other, ratio(figures, name, ['compute', other])]),
     );
   }
-  const twoPhase = ratio(figures, 'commits', ['onePhase', 'twoPhase']);
   console.log('per second, median:');
   console.table(rates);
   console.log('compute node divided by:');
   console.table(ratios);
-  for (const { measure: name, of, atLeast } of targets) {
-    console.log(`${name}: ${String(ratios[name]?.[of])} × ${of}, target at least ${String(atLeast)}`);
-  }
-  console.log(
-    `two-phase commit: ${String(twoPhase)} × the time of one-phase, target at most ${String(twoPhaseAtMost)}`,
-  );
-  console.log(JSON.stringify({ bench: 'compute', rounds, perSecond: rates, ratios, twoPhase }));
+  const judged = targets.map(({ measure: name, rate, of, atLeast }) => {
+    const reached = ratio(figures, name, [rate, of]);
+    return {
+      target: `${name}: ${rate} at least ${String(atLeast)} × ${of}`,
+      reached,
+      verdict: reached >= atLeast ? 'met' : 'not met',
+    };
+  });
+  console.table(judged);
+  console.log(JSON.stringify({ bench: 'compute', rounds, perSecond: rates, ratios, targets: judged }));
 }
 
 export async function benchCompute(options: BenchOptions): Promise<void> {

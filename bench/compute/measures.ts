@@ -1,6 +1,6 @@
 import { createReadStream } from 'node:fs';
 import { median } from '../support/statistics.ts';
-import type { Subjects } from './subjects.ts';
+import { computeTable, type Subjects } from './subjects.ts';
 
 export interface Sizes {
   readonly bulkRows: number;
@@ -74,12 +74,20 @@ export async function singleWrites(
 const insertSelect = (table: string, rows: number): string =>
   `INSERT INTO ${table} SELECT i, i % 1000, 'value of row ' || i FROM generate_series(1, ${String(rows)}) i`;
 
-/** INSERT ... SELECT; to MySQL itself LOAD DATA. Leaves all tables full. */
-export async function bulkInserts({ compute, plain, mysql }: Subjects, sizes: Sizes): Promise<Rates> {
-  const { bulkRows, slowRows, file } = sizes;
-  for (const table of ['bench', 'fdw']) await mysql.query(`TRUNCATE ${table}`);
-  await compute.query('TRUNCATE bench');
+/**
+ * Everything in MySQL in the same way: a compute node's own TRUNCATE deletes the rows in a transaction, and the shard
+ * would go on clearing up after it while the next measure runs.
+ */
+async function emptyTables({ plain, mysql }: Subjects): Promise<void> {
+  for (const table of ['bench', 'fdw', computeTable]) await mysql.query(`TRUNCATE ${table}`);
   await plain.query('TRUNCATE bench');
+}
+
+/** INSERT ... SELECT; to MySQL itself LOAD DATA. Leaves all tables full. */
+export async function bulkInserts(subjects: Subjects, sizes: Sizes): Promise<Rates> {
+  const { compute, plain, mysql } = subjects;
+  const { bulkRows, slowRows, file } = sizes;
+  await emptyTables(subjects);
   const load = () =>
     mysql.query({
       sql: `LOAD DATA LOCAL INFILE 'rows' INTO TABLE bench`,
@@ -94,10 +102,9 @@ export async function bulkInserts({ compute, plain, mysql }: Subjects, sizes: Si
 }
 
 /** COPY FROM a file on the server. */
-export async function copies({ compute, plain, mysql }: Subjects, { bulkRows, file }: Sizes): Promise<Rates> {
-  await compute.query('TRUNCATE bench');
-  await plain.query('TRUNCATE bench');
-  await mysql.query('TRUNCATE bench');
+export async function copies(subjects: Subjects, { bulkRows, file }: Sizes): Promise<Rates> {
+  const { compute, plain, mysql } = subjects;
+  await emptyTables(subjects);
   const load = () =>
     mysql.query({
       sql: `LOAD DATA LOCAL INFILE 'rows' INTO TABLE bench`,

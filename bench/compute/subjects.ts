@@ -13,6 +13,9 @@ import { startPostgresIn, type PostgresServer } from '../../test/support/postgre
 const bulkTable = `(id int PRIMARY KEY, n int, v varchar(50))`;
 const remoteDatabase = 'bench';
 
+/** Where the rows of the compute node's table are in MySQL. */
+export const computeTable = '`postgres_$$_public`.bench';
+
 /** What is compared: the same table behind each. */
 export interface Subjects {
   readonly engines: ComputeEngines;

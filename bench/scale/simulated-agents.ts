@@ -27,7 +27,7 @@ function instanceView(place: NodePlace, state: 'running' | 'starting'): Instance
     labels: { cluster: String(place.cluster), shard: String(place.shardNumber) },
     cpuLimit: null,
     warnings: [],
-    ...(isRunning && { health: { answers: true, reason: null } }),
+    ...(isRunning && { health: { answers: true, reason: null, hearsSource: null } }),
   };
 }
 

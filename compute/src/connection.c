@@ -108,6 +108,7 @@ kluster_drop(KlusterConnection *connection)
 	if (connection->mysql != NULL)
 		mysql_close(connection->mysql);
 	connection->mysql = NULL;
+	kluster_forget_later(connection);
 }
 
 static void

@@ -13,6 +13,8 @@
 
 #include "postgres.h"
 
+#include "executor/tuptable.h"
+
 #include "mysql_client.h"
 
 typedef struct KlusterConnection KlusterConnection;
@@ -61,6 +63,22 @@ extern MYSQL *kluster_mysql(KlusterConnection *connection);
  * of rows that matched (UPDATE) or were stored or deleted.
  */
 extern void kluster_execute(KlusterConnection *connection, const char *sql, uint64 *affected);
+
+/*
+ * Sends a statement without rows, and returns while the shard works on it: its failure is raised by
+ * the next use of the connection, at the latest by kluster_await(). Only the first statement of a
+ * remote transaction is executed at once, because it may have to be sent again.
+ */
+extern void kluster_execute_later(KlusterConnection *connection, const char *sql);
+
+/* Waits for the statement that kluster_execute_later() has sent; nothing when there is none. */
+extern void kluster_await(KlusterConnection *connection);
+
+/*
+ * Errors of the next statement are about rows of this table, `row` if it is the only one (else NULL): they are raised as
+ * PostgreSQL would. InvalidOid: of no table. kluster_await() and the end of the (sub)transaction reset it.
+ */
+extern void kluster_blame(KlusterConnection *connection, Oid relation, TupleTableSlot *row);
 
 /*
  * Executes a statement with rows, which are streamed: memory stays bounded.

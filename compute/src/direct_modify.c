@@ -19,6 +19,7 @@
 #include "utils/partcache.h"
 #include "utils/rel.h"
 
+#include "deferral.h"
 #include "deparse.h"
 #include "modify.h"
 #include "quote.h"
@@ -291,10 +292,19 @@ kluster_iterate_direct(ForeignScanState *node)
 {
 	Direct	   *direct = node->fdw_state;
 	const char *sql = kluster_query_fill(direct->query, node->ss.ps.ps_ExprContext);
+	KlusterChange change = {
+		.shard = direct->shard,
+		.relation = RelationGetRelid(node->resultRelInfo->ri_RelationDesc),
+		.sql = sql,
+	};
 	uint64		affected;
 
-	kluster_start_scans(node->ss.ps.state);
-	affected = kluster_change(direct->shard, sql, NULL);
+	if (kluster_start_scans(node->ss.ps.state) && !direct->counts)
+	{
+		kluster_defer(node->ss.ps.state, &change, false);
+		return ExecClearTuple(node->ss.ss_ScanTupleSlot);
+	}
+	affected = kluster_change(&change);
 	if (direct->counts)
 		node->ss.ps.state->es_processed += affected;
 	if (node->ss.ps.instrument != NULL)
@@ -305,6 +315,8 @@ kluster_iterate_direct(ForeignScanState *node)
 void
 kluster_end_direct(ForeignScanState *node)
 {
+	if (node->fdw_state != NULL)
+		kluster_send_deferred(node->ss.ps.state);
 }
 
 void

@@ -6,6 +6,8 @@
 #include <errmsg.h>
 #include <mysqld_error.h>
 
+#include "mb/pg_wchar.h"
+
 #include "remote.h"
 
 /* The server was told to shut down, or threw the session out. */
@@ -16,6 +18,9 @@
 
 /* NOWAIT, and the row is locked. */
 #define ROW_IS_LOCKED 3572
+
+/* A batch of rows would hide the error. */
+#define SHOWN_BYTES 1000
 
 /* What a MySQL error means to a client of PostgreSQL. */
 static int
@@ -90,10 +95,11 @@ kluster_raise(KlusterConnection *connection, const char *sql)
 {
 	unsigned int code = kluster_error_code(connection);
 	const char *text = pstrdup(connection->mysql == NULL ? "the connection was lost" : mysql_error(connection->mysql));
+	int			shown = sql == NULL ? 0 : pg_mbcliplen(sql, (int) strlen(sql), SHOWN_BYTES);
 
 	ereport(ERROR,
 			(errcode(sqlstate_of(code)),
 			 errmsg("%s: %s", connection->label, text),
 			 errdetail_internal("MySQL error %u.", code),
-			 sql == NULL ? 0 : errcontext("statement for the shard: %s", sql)));
+			 sql == NULL ? 0 : errcontext("statement for the shard: %.*s%s", shown, sql, sql[shown] == '\0' ? "" : "...")));
 }

@@ -10,6 +10,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "deferral.h"
 #include "deparse.h"
 #include "modify.h"
 #include "modify_state.h"
@@ -72,12 +73,11 @@ kluster_begin_insert(ModifyTableState *state, ResultRelInfo *target)
 {
 	ModifyTable *plan = (ModifyTable *) state->ps.plan;
 	MemoryContext caller = MemoryContextSwitchTo(state->ps.state->es_query_cxt);
-	ResultRelInfo *root = target->ri_RootResultRelInfo;
 	KlusterModify	   *modify;
 
 	modify = kluster_new_modify(state->ps.state, target, kluster_all_columns(target->ri_RelationDesc));
 	/* Triggers may look at the table, so it must contain what was inserted before. */
-	modify->collects = plan == NULL && target->ri_TrigDesc == NULL && (root == NULL || root->ri_TrigDesc == NULL);
+	modify->collects = plan == NULL && !modify->has_triggers;
 	kluster_prepare_insert(modify, plan, target);
 	target->ri_FdwState = modify;
 	MemoryContextSwitchTo(caller);
@@ -124,14 +124,25 @@ append_row(KlusterModify *modify, TupleTableSlot *slot)
 }
 
 uint64
-kluster_send_rows(KlusterModify *modify)
+kluster_send_rows(KlusterModify *modify, TupleTableSlot *only)
 {
-	uint64		stored = 0;
+	uint64		stored = modify->rows;
+	KlusterChange change = {
+		.shard = modify->table->shard,
+		.relation = RelationGetRelid(modify->relation),
+		.sql = modify->statement.data,
+		.row = only,
+		.conflicts = modify->conflicts,
+	};
 
 	if (modify->rows > 0)
 		kluster_before_change(modify);
-	if (modify->rows > 0)
-		stored = kluster_change(modify->table->shard, modify->statement.data, modify->conflicts);
+	if (modify->rows > 0 && modify->defers)
+		kluster_defer(modify->estate, &change, false);
+	else if (modify->rows > 0 && (only != NULL || modify->conflicts != NULL))
+		stored = kluster_change(&change);
+	else if (modify->rows > 0)
+		kluster_change_later(&change);
 	resetStringInfo(&modify->statement);
 	modify->rows = 0;
 	return stored;
@@ -150,9 +161,11 @@ kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 
 	kluster_check_row(modify, target, slot, estate);
 	append_row(modify, slot);
-	if (modify->collects && !is_full(modify))
-		return slot;
-	return kluster_send_rows(modify) > 0 ? slot : NULL;
+	if (!modify->collects)
+		return kluster_send_rows(modify, slot) > 0 ? slot : NULL;
+	if (is_full(modify))
+		kluster_send_rows(modify, NULL);
+	return slot;
 }
 
 TupleTableSlot **
@@ -167,9 +180,9 @@ kluster_insert_batch(EState *estate, ResultRelInfo *target, TupleTableSlot **slo
 		kluster_check_row(modify, target, slots[i], estate);
 		append_row(modify, slots[i]);
 		if (is_full(modify))
-			stored += kluster_send_rows(modify);
+			stored += kluster_send_rows(modify, NULL);
 	}
-	stored += kluster_send_rows(modify);
+	stored += kluster_send_rows(modify, *count == 1 ? slots[0] : NULL);
 	*count = (int) stored;
 	return stored > 0 ? slots : NULL;
 }

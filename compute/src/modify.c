@@ -19,6 +19,7 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
+#include "deferral.h"
 #include "deparse.h"
 #include "modify.h"
 #include "modify_state.h"
@@ -28,7 +29,7 @@
 #include "settings.h"
 #include "targets.h"
 
-/* Identifies a row that was updated already. */
+/* Identifies a row that was changed already. */
 typedef struct RowDigest
 {
 	uint64		high;
@@ -110,6 +111,8 @@ kluster_new_modify(EState *estate, ResultRelInfo *target, List *columns)
 	modify->estate = estate;
 	modify->relation = target->ri_RelationDesc;
 	modify->table = kluster_table(RelationGetRelid(modify->relation));
+	modify->has_triggers = target->ri_TrigDesc != NULL ||
+		(target->ri_RootResultRelInfo != NULL && target->ri_RootResultRelInfo->ri_TrigDesc != NULL);
 	modify->scratch = AllocSetContextCreate(CurrentMemoryContext, "kluster modify", ALLOCSET_DEFAULT_SIZES);
 	initStringInfo(&modify->statement);
 	take_columns(modify, columns);
@@ -121,7 +124,7 @@ make_digests(void)
 {
 	HASHCTL		control = {.keysize = sizeof(RowDigest), .entrysize = sizeof(RowDigest), .hcxt = CurrentMemoryContext};
 
-	return hash_create("kluster updated rows", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
+	return hash_create("kluster changed rows", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
 }
 
 void
@@ -138,8 +141,8 @@ kluster_begin_modify(ModifyTableState *state, ResultRelInfo *target, List *priva
 		kluster_prepare_insert(modify, (ModifyTable *) state->ps.plan, target);
 	else
 		modify->identity = kluster_identity(modify->relation, modify->table, below->targetlist);
-	if (state->operation == CMD_UPDATE && !IsA(below, ForeignScan))
-		modify->updated = make_digests();
+	if (state->operation != CMD_INSERT && !IsA(below, ForeignScan))
+		modify->changed = make_digests();
 }
 
 void
@@ -155,7 +158,7 @@ void
 kluster_before_change(KlusterModify *modify)
 {
 	if (!modify->scans_started)
-		kluster_start_scans(modify->estate);
+		modify->defers = kluster_start_scans(modify->estate) && !modify->has_triggers && modify->conflicts == NULL;
 	modify->scans_started = true;
 }
 
@@ -187,7 +190,7 @@ append_assignments(KlusterModify *modify, TupleTableSlot *slot)
 	}
 }
 
-/* Appends the condition for the row. False when this statement has updated the row before: once is enough. */
+/* Appends the condition for the row. False when this statement has changed the row before: once is enough. */
 static bool
 append_condition(KlusterModify *modify, TupleTableSlot *plan_slot)
 {
@@ -198,28 +201,32 @@ append_condition(KlusterModify *modify, TupleTableSlot *plan_slot)
 	appendStringInfoString(&modify->statement, " WHERE ");
 	start = modify->statement.len;
 	kluster_append_identity(&modify->statement, modify->identity, plan_slot);
-	if (modify->updated == NULL || modify->identity->whole)
+	if (modify->changed == NULL || modify->identity->whole)
 		return true;
 	digest.high = DatumGetUInt64(hash_any_extended((unsigned char *) modify->statement.data + start,
 												   modify->statement.len - start, 1));
 	digest.low = DatumGetUInt64(hash_any_extended((unsigned char *) modify->statement.data + start,
 												  modify->statement.len - start, 2));
-	hash_search(modify->updated, &digest, HASH_ENTER, &found);
+	hash_search(modify->changed, &digest, HASH_ENTER, &found);
 	return !found;
 }
 
 static uint64
 send_change(KlusterModify *modify)
 {
-	uint64		affected;
+	KlusterChange change = {
+		.shard = modify->table->shard,
+		.relation = RelationGetRelid(modify->relation),
+		.sql = modify->statement.data,
+	};
+	uint64		affected = 1;
 
 	kluster_before_change(modify);
-	affected = kluster_change(modify->table->shard, modify->statement.data, NULL);
-	if (affected > 1)
-		ereport(ERROR,
-				(errcode(ERRCODE_DATA_CORRUPTED),
-				 errmsg("the key of table \"%s\" identifies " UINT64_FORMAT " rows",
-						RelationGetRelationName(modify->relation), affected)));
+	if (modify->defers)
+		kluster_defer(modify->estate, &change, true);
+	else
+		affected = kluster_change(&change);
+	kluster_require_one_row(change.relation, affected);
 	return affected;
 }
 
@@ -267,12 +274,13 @@ kluster_delete(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 {
 	KlusterModify	   *modify = target->ri_FdwState;
 	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
+	bool		is_new;
 
 	start_change(modify, "DELETE FROM ");
-	append_condition(modify, plan_slot);
+	is_new = append_condition(modify, plan_slot);
 	MemoryContextSwitchTo(caller);
 	MemoryContextReset(modify->scratch);
-	if (send_change(modify) == 0)
+	if (!is_new || send_change(modify) == 0)
 		return NULL;
 	store_deleted_row(modify, slot, plan_slot);
 	return slot;
@@ -283,8 +291,13 @@ kluster_end_modify(EState *estate, ResultRelInfo *target)
 {
 	KlusterModify	   *modify = target->ri_FdwState;
 
-	if (modify != NULL && modify->collects)
-		kluster_send_rows(modify);
+	if (modify == NULL)
+		return;
+	if (modify->collects)
+		kluster_send_rows(modify, NULL);
+	kluster_send_deferred(estate);
+	if (modify->insert.len > 0)
+		kluster_await_change(modify->table->shard);
 }
 
 void
@@ -305,13 +318,16 @@ kluster_truncate(List *relations, DropBehavior behavior, bool restart_sequences)
 
 	foreach(cell, relations)
 	{
-		KlusterTable *table = kluster_table(RelationGetRelid((Relation) lfirst(cell)));
+		KlusterChange change = {.relation = RelationGetRelid((Relation) lfirst(cell))};
+		KlusterTable *table = kluster_table(change.relation);
 		StringInfoData sql;
 
 		initStringInfo(&sql);
 		appendStringInfoString(&sql, "DELETE FROM ");
 		kluster_append_table(&sql, table);
-		kluster_change(table->shard, sql.data, NULL);
+		change.shard = table->shard;
+		change.sql = sql.data;
+		kluster_change(&change);
 		pfree(sql.data);
 	}
 }

@@ -31,7 +31,9 @@ typedef struct KlusterModify
 	KlusterIdentity *identity;
 	EState	   *estate;
 	bool		scans_started;
-	HTAB	   *updated;		/* rows updated by this statement, when a join can deliver them again */
+	bool		defers;			/* changes wait for the end of the statement (deferral.h) */
+	bool		has_triggers;	/* they may look at the table, so changes cannot wait */
+	HTAB	   *changed;		/* rows changed by this statement, when a join can deliver them again */
 	MemoryContext scratch;
 } KlusterModify;
 
@@ -49,7 +51,10 @@ extern void kluster_check_row(KlusterModify *modify, ResultRelInfo *target, Tupl
 /* insert.c: makes it ready for INSERT; `plan` is NULL for COPY. */
 extern void kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target);
 
-/* Sends the rows that wait; how many of them were stored. */
-extern uint64 kluster_send_rows(KlusterModify *modify);
+/*
+ * Sends the rows that wait; how many of them were stored, or will be: without conflicts the shard works on
+ * while the next rows are made (kluster_await_change). `only`: the row, when it is one and already done when this returns.
+ */
+extern uint64 kluster_send_rows(KlusterModify *modify, TupleTableSlot *only);
 
 #endif

@@ -64,6 +64,9 @@ struct KlusterConnection
 	bool		in_reply;		/* a statement was sent whose results were not all read */
 	MYSQL_RES  *rows;			/* rows that are still on their way */
 	KlusterResult *stream;		/* who reads them; NULL: nobody any more */
+	char	   *later;			/* the statement whose answer nobody has waited for yet; NULL: none */
+	Oid			blamed;			/* the table that the statement changes; 0: none */
+	TupleTableSlot *blamed_row; /* the only row that it stores, or NULL */
 
 	/* The remote transaction (transaction.c). */
 	bool		active;			/* begun, or about to be with the next statement */
@@ -87,6 +90,9 @@ extern void kluster_make_ready(KlusterConnection *connection);
 
 /* Drops the connection and makes it anew, to the server that the topology names now: one attempt. */
 extern void kluster_reopen(KlusterConnection *connection);
+
+/* Nobody will ask for the answer to the statement of kluster_execute_later() any more. */
+extern void kluster_forget_later(KlusterConnection *connection);
 
 /* Drops the connection at once; never fails. What the server did not commit or prepare, it rolls back. */
 extern void kluster_drop(KlusterConnection *connection);

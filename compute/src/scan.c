@@ -72,6 +72,42 @@ require_utf8(void)
 				 errmsg("tables on shards need a database with encoding UTF8, not %s", GetDatabaseEncodingName())));
 }
 
+/* Parameters that have one value in the whole statement, or only a meaning when rows are checked again. */
+static Bitmapset *
+steady_parameters(Plan *plan, Bitmapset *steady)
+{
+	for (; plan != NULL; plan = outerPlan(plan))
+	{
+		ListCell   *cell;
+		ListCell   *parameter;
+
+		foreach(cell, plan->initPlan)
+			foreach(parameter, lfirst_node(SubPlan, cell)->setParam)
+				steady = bms_add_member(steady, lfirst_int(parameter));
+		if (IsA(plan, ModifyTable))
+			steady = bms_add_member(steady, ((ModifyTable *) plan)->epqParam);
+		else if (IsA(plan, LockRows))
+			steady = bms_add_member(steady, ((LockRows *) plan)->epqParam);
+	}
+	return steady;
+}
+
+static bool
+depends_on_rows(ForeignScanState *node)
+{
+	PlannedStmt *statement = node->ss.ps.state->es_plannedstmt;
+	Bitmapset  *steady;
+	ListCell   *cell;
+
+	if (bms_is_empty(node->ss.ps.plan->allParam))
+		return false;
+	steady = steady_parameters(statement->planTree, NULL);
+	foreach(cell, statement->subplans)
+		if (lfirst(cell) != NULL && IsA(lfirst(cell), ModifyTable))
+			steady = steady_parameters(lfirst(cell), steady);
+	return !bms_is_subset(node->ss.ps.plan->allParam, steady);
+}
+
 void
 kluster_begin_scan(ForeignScanState *node, int flags)
 {
@@ -86,6 +122,8 @@ kluster_begin_scan(ForeignScanState *node, int flags)
 	scan->query = kluster_query_begin(list_nth(plan->fdw_private, KLUSTER_SCAN_TEXT), plan->fdw_exprs, &node->ss.ps);
 	scan->shard = (uint32) intVal(list_nth(plan->fdw_private, KLUSTER_SCAN_SHARD));
 	scan->access = intVal(list_nth(plan->fdw_private, KLUSTER_SCAN_LOCKS)) ? KLUSTER_WRITE : KLUSTER_READ;
+	scan->depends = depends_on_rows(node);
+	scan->repeats = (flags & EXEC_FLAG_REWIND) != 0 || scan->depends;
 	scan->is_async = node->ss.ps.async_capable;
 	scan->context = AllocSetContextCreate(node->ss.ps.state->es_query_cxt, "kluster scan", ALLOCSET_SMALL_SIZES);
 	note_scan(scan, node);
@@ -158,18 +196,23 @@ start(ForeignScanState *node)
 	MemoryContextSwitchTo(caller);
 }
 
-void
+bool
 kluster_start_scans(EState *estate)
 {
+	bool		repeat = false;
 	dlist_iter	at;
 
 	dlist_foreach(at, &open_scans)
 	{
 		KlusterScan *scan = dlist_container(KlusterScan, link, at.cur);
 
-		if (scan->node->ss.ps.state == estate && scan->result == NULL && !scan->done && scan->query->count == 0)
+		if (scan->node->ss.ps.state != estate)
+			continue;
+		repeat = repeat || scan->repeats;
+		if (scan->result == NULL && !scan->done && !scan->depends)
 			start(scan->node);
 	}
+	return repeat;
 }
 
 static KlusterFetch

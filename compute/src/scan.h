@@ -25,6 +25,8 @@ typedef struct KlusterScan
 	KlusterResult *result;		/* NULL: not started */
 	MemoryContext context;		/* of the result */
 	bool		done;
+	bool		depends;		/* on values of other rows */
+	bool		repeats;		/* may run again, with other values or the same */
 	bool		is_async;		/* does not wait for rows ... */
 	bool		later;			/* ... but says that they come later */
 
@@ -43,10 +45,10 @@ extern void kluster_explain_scan(ForeignScanState *node, ExplainState *explain);
 /*
  * Before a statement changes rows: starts all scans of it that have not started,
  * so that they do not see what it changes. (Another statement on a connection
- * stores the rows of the one before aside.) Scans that depend on values of other
- * rows cannot start yet.
+ * stores the rows of the one before aside.) True: it has scans that will run again or depend on
+ * values of other rows, so that its changes have to wait for its end (deferral.h).
  */
-extern void kluster_start_scans(EState *estate);
+extern bool kluster_start_scans(EState *estate);
 
 /* Fills the scan's slot from a row. */
 extern TupleTableSlot *kluster_store_row(ForeignScanState *node, char **values, unsigned long *lengths);

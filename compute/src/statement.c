@@ -241,7 +241,9 @@ make_free(KlusterConnection *connection)
 {
 	if (!connection->in_reply)
 		return;
-	if (connection->stream != NULL)
+	if (connection->later != NULL)
+		kluster_await(connection);
+	else if (connection->stream != NULL)
 		store_aside(connection->stream);
 	else
 		kluster_settle(connection, 0);
@@ -295,6 +297,57 @@ kluster_execute(KlusterConnection *connection, const char *sql, uint64 *affected
 	if (affected != NULL)
 		*affected = (uint64) mysql_affected_rows(connection->mysql);
 	pfree(text);
+}
+
+void
+kluster_forget_later(KlusterConnection *connection)
+{
+	if (connection->later != NULL)
+		pfree(connection->later);
+	connection->later = NULL;
+}
+
+void
+kluster_blame(KlusterConnection *connection, Oid relation, TupleTableSlot *row)
+{
+	connection->blamed = relation;
+	connection->blamed_row = row;
+}
+
+void
+kluster_execute_later(KlusterConnection *connection, const char *sql)
+{
+	MemoryContext caller;
+
+	if (!connection->begun)
+	{
+		kluster_execute(connection, sql, NULL);
+		kluster_blame(connection, InvalidOid, NULL);
+		return;
+	}
+	make_free(connection);
+	caller = MemoryContextSwitchTo(TopMemoryContext);
+	connection->later = with_preamble(connection, sql);
+	MemoryContextSwitchTo(caller);
+	kluster_send(connection, connection->later, 0);
+}
+
+void
+kluster_await(KlusterConnection *connection)
+{
+	char	   *sql;
+
+	if (connection->later == NULL)
+		return;
+	if (kluster_receive(connection, 0))
+	{
+		kluster_forget_later(connection);
+		kluster_blame(connection, InvalidOid, NULL);
+		return;
+	}
+	sql = connection->later == NULL ? NULL : pstrdup(connection->later);
+	kluster_forget_later(connection);
+	kluster_fail(connection, sql);
 }
 
 /* The memory of a result is going away: nobody will read its rows. */
@@ -617,8 +670,8 @@ skip_few_rows(KlusterConnection *connection)
 	return connection->rows == NULL && !mysql_more_results(connection->mysql);
 }
 
-void
-kluster_settle(KlusterConnection *connection, TimestampTz until)
+static void
+settle_reply(KlusterConnection *connection, TimestampTz until)
 {
 	StepOutcome outcome = {0, NULL};
 	Step		step;
@@ -647,4 +700,12 @@ kluster_settle(KlusterConnection *connection, TimestampTz until)
 		advance_to_rows(connection, &outcome, until);
 	if (connection->mysql != NULL && !skip_reply(connection, until) && connection->in_reply)
 		kluster_drop(connection);
+}
+
+void
+kluster_settle(KlusterConnection *connection, TimestampTz until)
+{
+	settle_reply(connection, until);
+	kluster_forget_later(connection);
+	kluster_blame(connection, InvalidOid, NULL);
 }

@@ -9,6 +9,7 @@
 #include "options.h"
 #include "targets.h"
 #include "topology.h"
+#include "violation.h"
 
 uint32
 kluster_reading_shard(uint32 shard)
@@ -56,7 +57,7 @@ is_expected(const char *message, const KlusterConflicts *conflicts)
 
 /* Raises an error unless all warnings of the last statement are about expected duplicates. */
 static void
-check_warnings(KlusterConnection *connection, const KlusterConflicts *conflicts)
+check_warnings(KlusterConnection *connection, const KlusterChange *change)
 {
 	KlusterResult *warnings;
 	char	  **values;
@@ -67,32 +68,46 @@ check_warnings(KlusterConnection *connection, const KlusterConflicts *conflicts)
 	warnings = kluster_query(connection, "SHOW WARNINGS");
 	while (kluster_fetch(warnings, &values, &lengths))
 	{
-		bool		is_duplicate = atoi(values[1]) == ER_DUP_ENTRY;
+		unsigned int code = (unsigned int) atoi(values[1]);
 
-		if (is_duplicate && is_expected(values[2], conflicts))
+		if (code == ER_DUP_ENTRY && is_expected(values[2], change->conflicts))
 			continue;
+		kluster_raise_violation(change->relation, change->row, code, values[2]);
 		ereport(ERROR,
-				(errcode(is_duplicate ? ERRCODE_UNIQUE_VIOLATION : ERRCODE_FDW_ERROR),
+				(errcode(ERRCODE_FDW_ERROR),
 				 errmsg("a shard cannot store the row: %s", values[2]),
-				 errdetail_internal("MySQL error %s.", values[1])));
+				 errdetail_internal("MySQL error %u.", code)));
 	}
 	kluster_close(warnings);
 }
 
-static uint64
-change_one(uint32 shard, const char *sql, const KlusterConflicts *conflicts)
+/* The connection for it; a failure will be one of the table from now on. */
+static KlusterConnection *
+connection_for(const KlusterChange *change, uint32 shard)
 {
 	KlusterConnection *connection = kluster_connection(shard, KLUSTER_WRITE);
+
+	/* What is under way there has to end first: it is about another row. */
+	kluster_await(connection);
+	kluster_blame(connection, change->relation, change->row);
+	return connection;
+}
+
+static uint64
+change_one(const KlusterChange *change, uint32 shard)
+{
+	KlusterConnection *connection = connection_for(change, shard);
 	uint64		affected;
 
-	kluster_execute(connection, sql, &affected);
-	if (conflicts != NULL)
-		check_warnings(connection, conflicts);
+	kluster_execute(connection, change->sql, &affected);
+	kluster_blame(connection, InvalidOid, NULL);
+	if (change->conflicts != NULL)
+		check_warnings(connection, change);
 	return affected;
 }
 
 static uint64
-change_everywhere(const char *sql, const KlusterConflicts *conflicts)
+change_everywhere(const KlusterChange *change)
 {
 	uint64		first = 0;
 	int			count;
@@ -100,7 +115,7 @@ change_everywhere(const char *sql, const KlusterConflicts *conflicts)
 
 	for (int i = 0; i < count; i++)
 	{
-		uint64		affected = change_one(ids[i], sql, conflicts);
+		uint64		affected = change_one(change, ids[i]);
 
 		if (i == 0)
 			first = affected;
@@ -115,9 +130,29 @@ change_everywhere(const char *sql, const KlusterConflicts *conflicts)
 }
 
 uint64
-kluster_change(uint32 shard, const char *sql, const KlusterConflicts *conflicts)
+kluster_change(const KlusterChange *change)
 {
-	if (shard == KLUSTER_ALL_SHARDS)
-		return change_everywhere(sql, conflicts);
-	return change_one(shard, sql, conflicts);
+	if (change->shard == KLUSTER_ALL_SHARDS)
+		return change_everywhere(change);
+	return change_one(change, change->shard);
+}
+
+void
+kluster_change_later(const KlusterChange *change)
+{
+	int			count = 1;
+	const uint32 *ids = change->shard == KLUSTER_ALL_SHARDS ? all_shards(&count) : &change->shard;
+
+	for (int i = 0; i < count; i++)
+		kluster_execute_later(connection_for(change, ids[i]), change->sql);
+}
+
+void
+kluster_await_change(uint32 shard)
+{
+	int			count = 1;
+	const uint32 *ids = shard == KLUSTER_ALL_SHARDS ? all_shards(&count) : &shard;
+
+	for (int i = 0; i < count; i++)
+		kluster_await(kluster_connection(ids[i], KLUSTER_WRITE));
 }

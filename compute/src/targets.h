@@ -6,6 +6,7 @@
 
 #include "postgres.h"
 
+#include "executor/tuptable.h"
 #include "nodes/pg_list.h"
 
 /*
@@ -20,12 +21,29 @@ typedef struct KlusterConflicts
 	List	   *keys;			/* names of MySQL's keys; NIL: all */
 } KlusterConflicts;
 
+/* A statement that changes data. */
+typedef struct KlusterChange
+{
+	uint32		shard;			/* KLUSTER_ALL_SHARDS: of a mirrored table, on all of them */
+	Oid			relation;		/* the table, for errors */
+	const char *sql;
+	TupleTableSlot *row;		/* the only row that it stores, for errors; NULL: there are several, or none */
+
+	/*
+	 * It is an INSERT IGNORE, which would hide other errors as well as duplicates, so that warnings about
+	 * anything else are errors. NULL for all other statements.
+	 */
+	const KlusterConflicts *conflicts;
+} KlusterChange;
+
+/* Executes it. The number of rows that it affected (on one shard). */
+extern uint64 kluster_change(const KlusterChange *change);
+
 /*
- * Executes a statement that changes data, on all shards of a mirrored table.
- * The number of rows that it affected (on one shard). `conflicts`: it is an
- * INSERT IGNORE, which would hide other errors as well as duplicates, so that
- * warnings about anything else are errors. NULL for all other statements.
+ * The same for one that affects as many rows as it says, or fails: the shards may still work on it
+ * when this returns. The failure is raised by whatever uses them next, or by kluster_await_change().
  */
-extern uint64 kluster_change(uint32 shard, const char *sql, const KlusterConflicts *conflicts);
+extern void kluster_change_later(const KlusterChange *change);
+extern void kluster_await_change(uint32 shard);
 
 #endif

@@ -31,6 +31,7 @@
 #include "settings.h"
 #include "topology.h"
 #include "transaction.h"
+#include "violation.h"
 
 /* Time that one step of a cleanup after an error may take. */
 #define CLEANUP_MILLISECONDS 5000
@@ -151,6 +152,18 @@ kluster_prepare_repetition(KlusterConnection *connection, TimestampTz *since)
 	return true;
 }
 
+/* Raises the error of PostgreSQL that the failure is, if it is one. */
+static void
+raise_violation(KlusterConnection *connection)
+{
+	Oid			relation = connection->blamed;
+	TupleTableSlot *row = connection->blamed_row;
+
+	kluster_blame(connection, InvalidOid, NULL);
+	if (OidIsValid(relation))
+		kluster_raise_violation(relation, row, kluster_error_code(connection), pstrdup(mysql_error(connection->mysql)));
+}
+
 void
 kluster_fail(KlusterConnection *connection, const char *sql)
 {
@@ -158,6 +171,7 @@ kluster_fail(KlusterConnection *connection, const char *sql)
 		kluster_lost(connection);
 	if (connection->begun && is_fatal(kluster_error_code(connection)))
 		connection->doomed = true;
+	raise_violation(connection);
 	kluster_raise(connection, sql);
 }
 

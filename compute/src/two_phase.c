@@ -84,6 +84,7 @@ collect(KlusterConnection *connection, void *argument)
 		return;
 	if (connection->doomed || (connection->begun && connection->mysql == NULL))
 		kluster_lost(connection);
+	kluster_await(connection);
 	if (!connection->begun)
 		kluster_forget_transaction(connection);
 	else if (connection->written)

@@ -6,7 +6,7 @@ import { lookUpUser } from '../../src/engines/engine-user.ts';
 import { installExtension, presentExtension } from './compute-extension.ts';
 import { makeEngineUser } from './engine-user.ts';
 import { installMysql, presentMysql } from './mysql.ts';
-import { installPostgres, presentPostgres, type PresentPostgres } from './postgres.ts';
+import { installPostgres, presentPostgres } from './postgres.ts';
 import { SetupError, progress } from './report.ts';
 import { interruptPrograms } from './run-program.ts';
 import { installTestTools, missingTestTools } from './test-tools.ts';
@@ -25,13 +25,8 @@ interface Part {
   readonly install: () => Promise<string>;
 }
 
-const describeMysql = ({ version, directory }: { version: string; directory: string }): string =>
+const describeEngine = ({ version, directory }: { version: string; directory: string }): string =>
   `${version} in ${directory}`;
-
-function describePostgres({ installation, hasForeignDataWrapper }: PresentPostgres): string {
-  const { version, directory } = installation;
-  return `${version} in ${directory}${hasForeignDataWrapper ? ' with mysql_fdw' : ', but without mysql_fdw'}`;
-}
 
 const isRoot = process.getuid?.() === 0;
 const describeUser = (uid: number | undefined): string =>
@@ -51,10 +46,9 @@ const engines: readonly Part[] = [
     name: 'PostgreSQL',
     present: async () => {
       const present = await presentPostgres();
-      if (present === undefined) return missing;
-      return { isComplete: present.hasForeignDataWrapper, text: describePostgres(present) };
+      return present === undefined ? missing : { isComplete: true, text: describeEngine(present) };
     },
-    install: async () => describePostgres(await installPostgres()),
+    install: async () => describeEngine(await installPostgres()),
   },
   {
     name: 'extension of PostgreSQL',
@@ -68,9 +62,9 @@ const engines: readonly Part[] = [
     name: 'MySQL',
     present: async () => {
       const present = await presentMysql();
-      return present === undefined ? missing : { isComplete: true, text: describeMysql(present) };
+      return present === undefined ? missing : { isComplete: true, text: describeEngine(present) };
     },
-    install: async () => describeMysql(await installMysql(enginesDirectory())),
+    install: async () => describeEngine(await installMysql(enginesDirectory())),
   },
 ];
 

@@ -1,5 +1,5 @@
-import { access, mkdir, rm, writeFile } from 'node:fs/promises';
-import { dirname, join } from 'node:path';
+import { mkdir, rm, writeFile } from 'node:fs/promises';
+import { dirname } from 'node:path';
 import { KlusterError } from '../../src/core/errors/kluster-error.ts';
 import { findPostgres, type PostgresInstallation } from '../../src/engines/installation.ts';
 import { aptInstall, hostPackagesLock, updateLists } from './host-packages.ts';
@@ -13,46 +13,31 @@ const oldestMajor = 15;
 /** Read by postgresql-common when it installs a server package; our file is there during our installation only. */
 const noClusterFile = '/etc/postgresql-common/createcluster.d/zz-kluster-setup.conf';
 
-export interface PresentPostgres {
-  readonly installation: PostgresInstallation;
-  readonly hasForeignDataWrapper: boolean;
-}
-
 /** The PostgreSQL that agents will use, or undefined when there is none. */
-export async function presentPostgres(): Promise<PresentPostgres | undefined> {
-  const installation = await findPostgres().catch((error: unknown) => {
+export async function presentPostgres(): Promise<PostgresInstallation | undefined> {
+  return findPostgres().catch((error: unknown) => {
     if (error instanceof KlusterError && error.kind === 'engine_missing') return undefined;
     throw error;
   });
-  if (installation === undefined) return undefined;
-  return { installation, hasForeignDataWrapper: await hasForeignDataWrapper(installation.directory) };
 }
 
-/** Debian keeps loadable modules in lib, RPM packages too, a source build in lib/postgresql. */
-async function hasForeignDataWrapper(directory: string): Promise<boolean> {
-  for (const place of ['lib', 'lib/postgresql', 'lib64']) {
-    const found = await access(join(directory, place, 'mysql_fdw.so')).then(
-      () => true,
-      () => false,
-    );
-    if (found) return true;
-  }
-  return false;
+export function majorOf({ version }: PostgresInstallation): number {
+  return Number.parseInt(version, 10);
 }
 
-/** Installs PostgreSQL and its foreign data wrapper for MySQL with the host's apt-get, as far as they are missing. */
-export async function installPostgres(): Promise<PresentPostgres> {
+/** Installs PostgreSQL with the host's apt-get when it is missing. */
+export async function installPostgres(): Promise<PostgresInstallation> {
   const present = await presentPostgres();
-  if (present?.hasForeignDataWrapper === true) return present;
-  requireRoot(present);
+  if (present !== undefined) return present;
+  requireRoot();
   return whileLocked(hostPackagesLock, async () => {
     const meanwhile = await presentPostgres();
-    if (meanwhile?.hasForeignDataWrapper === true) return meanwhile;
-    await installPackages(meanwhile);
+    if (meanwhile !== undefined) return meanwhile;
+    await installPackages();
     const installed = await presentPostgres();
-    if (installed?.hasForeignDataWrapper !== true) {
+    if (installed === undefined) {
       throw new SetupError(
-        'PostgreSQL or its mysql_fdw is still not found after its packages were installed',
+        'PostgreSQL is still not found after its packages were installed',
         'Look at `dpkg --list "postgresql*"`, and report this.',
       );
     }
@@ -60,35 +45,15 @@ export async function installPostgres(): Promise<PresentPostgres> {
   });
 }
 
-function requireRoot(present: PresentPostgres | undefined): void {
+function requireRoot(): void {
   if (process.getuid?.() === 0) return;
-  const major = present === undefined ? preferredMajor : majorOf(present);
-  const names = present === undefined ? packagesOf(major) : [foreignDataWrapperPackage(major)];
   throw new SetupError(
-    `${present === undefined ? 'PostgreSQL is' : 'mysql_fdw, an extension of PostgreSQL, is'} missing`,
-    `An administrator has to run \`npm run setup\`, or \`apt-get install ${names.join(' ')}\`.`,
+    'PostgreSQL is missing',
+    `An administrator has to run \`npm run setup\`, or \`apt-get install postgresql-${preferredMajor}\`.`,
   );
 }
 
-function majorOf(present: PresentPostgres): number {
-  return Number.parseInt(present.installation.version, 10);
-}
-
-function foreignDataWrapperPackage(major: number): string {
-  return `postgresql-${major}-mysql-fdw`;
-}
-
-function packagesOf(major: number): string[] {
-  return [`postgresql-${major}`, foreignDataWrapperPackage(major)];
-}
-
-async function installPackages(present: PresentPostgres | undefined): Promise<void> {
-  // Only what is missing is named, so that apt does not upgrade (and restart) a server that is in use.
-  if (present !== undefined) {
-    const wrapper = foreignDataWrapperPackage(majorOf(present));
-    if (!(await knownPackages()).includes(wrapper)) await updateLists();
-    return aptInstall([wrapper]);
-  }
+async function installPackages(): Promise<void> {
   let major = newestUsable(await knownPackages());
   if (major === undefined) {
     await updateLists();
@@ -96,20 +61,20 @@ async function installPackages(present: PresentPostgres | undefined): Promise<vo
   }
   if (major === undefined) {
     throw new SetupError(
-      `apt knows no package postgresql-${oldestMajor} or newer that has a mysql_fdw`,
-      'Setup installs PostgreSQL on Debian only. On another system install PostgreSQL 15 and mysql_fdw yourself.',
+      `apt knows no package postgresql-${oldestMajor} or newer`,
+      'Setup installs PostgreSQL on Debian only. On another system install PostgreSQL 15 yourself.',
     );
   }
-  await withoutMainCluster(() => aptInstall(packagesOf(major)));
+  await withoutMainCluster(() => aptInstall([`postgresql-${major}`]));
 }
 
-/** 15 when apt offers it with its foreign data wrapper, otherwise the newest that it does. */
+/** 15 when apt offers it, otherwise the newest that it does. */
 function newestUsable(known: readonly string[]): number | undefined {
   const majors = known
     .map((name) => /^postgresql-(\d+)$/.exec(name)?.[1])
     .filter((major) => major !== undefined)
     .map(Number)
-    .filter((major) => major >= oldestMajor && known.includes(foreignDataWrapperPackage(major)));
+    .filter((major) => major >= oldestMajor);
   return majors.includes(preferredMajor) ? preferredMajor : majors.toSorted((a, b) => b - a)[0];
 }
 

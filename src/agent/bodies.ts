@@ -5,6 +5,7 @@ import Value from 'typebox/value';
 import type { InstanceSpec } from '../core/agent-protocol.ts';
 import { violationsError, type Violation } from '../core/errors/kluster-error.ts';
 import { isJsonObject } from '../core/json.ts';
+import type { HostPort } from '../core/model.ts';
 import { shownValue } from '../core/parameters/parse.ts';
 
 /** The bodies of requests. Rules that JSON Schema cannot say are `ruleBreaks` below. */
@@ -60,6 +61,9 @@ export const CpuLimitRequest = Type.Object({ limit: Type.Union([CpuLimitBody, Ty
 const PortsBody = Type.Object({
   hostaddr: HostAddress,
   ports: Type.Array(Port, { maxItems: 1_000 }),
+});
+const ReachBody = Type.Object({
+  targets: Type.Array(Type.Object({ hostaddr: HostAddress, port: Port }), { maxItems: 100 }),
 });
 const PathsBody = Type.Object({ paths: Type.Array(Path, { maxItems: 100 }) });
 
@@ -133,6 +137,13 @@ function specBreaks(spec: InstanceSpec): readonly Violation[] {
     ...addressBreaks('hostaddr', spec.hostaddr),
     ...Object.entries(paths).flatMap(([field, path]) => pathBreaks(field, path)),
   ];
+}
+
+/** @throws KlusterError invalid_parameters */
+export function parseTargets(body: unknown): readonly HostPort[] {
+  const { targets } = parseBody(ReachBody, body);
+  throwIfAny(targets.flatMap(({ hostaddr }) => addressBreaks('targets', hostaddr)));
+  return targets;
 }
 
 /** @throws KlusterError invalid_parameters */

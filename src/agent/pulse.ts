@@ -7,7 +7,7 @@ import type { PulseSession } from '../engines/engine.ts';
 export interface PulseOptions {
   /** Null: the engine refuses a session, which is an answer too. */
   open(signal: AbortSignal): Promise<PulseSession | null>;
-  /** Called when the engine stops or begins to answer. */
+  /** Called when the engine stops or begins to answer, or to hear from its source. */
   changed(): void;
   readonly beatMs?: number;
   readonly deadlineMs?: number;
@@ -30,7 +30,7 @@ export class Pulse {
   readonly #loop: Promise<void>;
   #session: PulseSession | null = null;
   #misses = 0;
-  #health: InstanceHealth = { answers: true, reason: null };
+  #health: InstanceHealth = { answers: true, reason: null, hearsSource: null };
 
   constructor(options: PulseOptions) {
     this.#options = options;
@@ -65,20 +65,21 @@ export class Pulse {
     const { deadlineMs = defaultDeadlineMs } = this.#options;
     const start = performance.now();
     try {
-      await withDeadline(deadlineMs, signal, (bounded) => this.#ask(bounded));
+      const hearsSource = await withDeadline(deadlineMs, signal, (bounded) => this.#ask(bounded));
       this.#misses = 0;
-      this.#tell({ answers: true, reason: null });
+      this.#tell({ answers: true, reason: null, hearsSource });
     } catch (error) {
       this.#drop();
       if (signal.aborted || performance.now() - start > deadlineMs + stallMs) return;
       this.#misses += 1;
-      if (this.#misses >= missesUntilSilent) this.#tell({ answers: false, reason: errorText(error) });
+      if (this.#misses < missesUntilSilent) return;
+      this.#tell({ answers: false, reason: errorText(error), hearsSource: null });
     }
   }
 
-  async #ask(signal: AbortSignal): Promise<void> {
+  async #ask(signal: AbortSignal): Promise<boolean | null> {
     const session = this.#session ?? (await this.#open(signal));
-    await session?.beat();
+    return (await session?.beat())?.hearsSource ?? null;
   }
 
   async #open(signal: AbortSignal): Promise<PulseSession | null> {
@@ -95,9 +96,10 @@ export class Pulse {
   }
 
   #tell(health: InstanceHealth): void {
-    const { answers } = this.#health;
+    const { answers, hearsSource } = this.#health;
     this.#health = health;
-    if (answers !== health.answers) this.#options.changed();
+    const isDeaf = health.hearsSource === false;
+    if (answers !== health.answers || isDeaf !== (hearsSource === false)) this.#options.changed();
   }
 }
 

@@ -10,12 +10,14 @@ import {
   parseBody,
   parsePaths,
   parsePortCheck,
+  parseTargets,
 } from './bodies.ts';
 import type { EventStreams } from './event-stream.ts';
 import type { Instances } from './instances.ts';
 import { CpuMeter, readMemory } from './machine-load.ts';
 import { pathSpace, preparedPathSpaces } from './path-space.ts';
 import { busyPorts } from './ports.ts';
+import { reached } from './reach.ts';
 
 export interface RouteOptions {
   readonly instances: Instances;
@@ -101,6 +103,7 @@ function machineRoutes(server: FastifyInstance, options: RouteOptions): void {
     const check = parsePortCheck(body);
     return { busy: await busyPorts(check.hostaddr, check.ports) };
   });
+  server.post('/v1/reach', async ({ body }) => ({ reached: await reached(hostaddr, parseTargets(body)) }));
   server.post('/v1/paths/space', async ({ body }) => ({
     spaces: await preparedPathSpaces(parsePaths(body)),
   }));

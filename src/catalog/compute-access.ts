@@ -1,4 +1,5 @@
 import type { ClusterId } from '../core/ids.ts';
+import { generatePassword } from '../core/seal.ts';
 import { quoteAccount, quoteIdentifier, quoteText } from '../engines/mysql/quote.ts';
 import { commitLogTable, definitionLogTable } from './cluster-logs.ts';
 import type { Credential } from './credentials.ts';
@@ -13,7 +14,12 @@ const definitionTables = ['kluster_ddl_intents', 'kluster_ddl_progress', 'kluste
 const anyHost = '%';
 
 /** Of the compute nodes of one cluster; the name tells an administrator whose it is. */
-export const metadataUser = (cluster: ClusterId): string => `kluster_compute_${String(cluster)}`;
+const metadataUser = (cluster: ClusterId): string => `kluster_compute_${String(cluster)}`;
+
+/** With which the compute nodes of the cluster log in to the metadata server. */
+export function newMetadataAccount(cluster: ClusterId): Credential {
+  return { user: metadataUser(cluster), password: generatePassword() };
+}
 
 /**
  * The accounts with which compute nodes log in to the metadata server: each may write the logs of its own cluster, and

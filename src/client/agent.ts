@@ -150,6 +150,12 @@ export class AgentClient {
     return (await this.#call<{ busy: readonly number[] }>(call, options)).busy;
   }
 
+  /** Those of the servers that take a connection from the agent's machine. */
+  async reached(targets: readonly HostPort[], options?: CallOptions): Promise<readonly HostPort[]> {
+    const call: Call = { method: 'POST', path: '/v1/reach', body: { targets }, deadlineMs: quickMs };
+    return (await this.#call<{ reached: readonly HostPort[] }>(call, options)).reached;
+  }
+
   /** Space of the file systems that hold the paths; makes missing directories. */
   async pathSpaces(paths: readonly string[], options?: CallOptions): Promise<readonly PathSpace[]> {
     const call: Call = { method: 'POST', path: '/v1/paths/space', body: { paths }, deadlineMs: quickMs };

@@ -17,6 +17,7 @@ import type { InstanceId } from './ids.ts';
  *   PUT    /v1/instances/:id/cpu-limit         { limit: CpuLimit | null } → { limit } as read back from the kernel
  *   DELETE /v1/instances/:id                   process stopped, every directory removed; 200 also when unknown
  *   POST   /v1/ports/check                     PortCheck → { busy: number[] }
+ *   POST   /v1/reach                           { targets: HostPort[] } → { reached: HostPort[] }: those that take a connection
  *   POST   /v1/paths/space                     { paths: string[] } → { spaces: PathSpace[] }; makes missing directories
  *   POST   /v1/paths/strays                    { paths: string[] } → Strays below these base directories
  *   GET    /v1/events                          newline-delimited JSON of AgentEvent, a heartbeat every 500 ms
@@ -95,6 +96,8 @@ export interface InstanceHealth {
   readonly answers: boolean;
   /** Why there was none. */
   readonly reason: string | null;
+  /** A replica: whether it hears from its source; null when it has none, or its engine does not say. */
+  readonly hearsSource: boolean | null;
 }
 
 export interface InstanceView {

@@ -8,10 +8,16 @@ export interface EngineCommand {
   readonly env: Readonly<Record<string, string>>;
 }
 
+/** What an engine says of itself when it is asked. */
+export interface PulseBeat {
+  /** Whether it hears from the server that it replicates; null when it replicates none, or does not say. */
+  readonly hearsSource: boolean | null;
+}
+
 /** A session that is kept open to ask one engine again and again whether it serves. */
 export interface PulseSession {
   /** Returns when the engine has executed a statement. */
-  beat(): Promise<void>;
+  beat(): Promise<PulseBeat>;
   close(): void;
 }
 

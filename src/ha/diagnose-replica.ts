@@ -61,7 +61,8 @@ function channelFault(replica: Replica, primary: Answered): Diagnosis | null {
   const { channel } = answer;
   if (channel === null) return astray(replica, primary);
   const follows = sameAddress(channel.source, primary.node);
-  if (follows && channel.receiverRunning && channel.applierRunning) return null;
+  const receives = channel.receiverRunning || channel.connecting;
+  if (follows && receives && channel.applierRunning) return null;
   // Also of one that follows somebody else: its relay logs may go only after they are applied.
   if (isBroken(answer)) {
     const stopped = `replication on ${at} stopped: ${channel.applierError ?? ''}`;

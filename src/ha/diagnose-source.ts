@@ -1,6 +1,7 @@
 import { colonAddress, type StorageNode } from '../core/model.ts';
 import { demanded, dueChange, heldPrimary, isStarved, pendingStarvation } from './degrade.ts';
 import { replicaFault } from './diagnose-replica.ts';
+import { cutOffReplica, isolatedPrimary } from './isolated-primary.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { answered, healthy, staleRoute, unreachableNode, type Answered } from './shared-diagnoses.ts';
 import type { NodeObservation, ShardObservation } from './shard-observation.ts';
@@ -28,13 +29,22 @@ export function diagnoseSource(shard: ShardObservation): Diagnosis {
     secondWriter(shard, primary.node) ??
     primaryFault(shard, primary) ??
     staleRoute(shard, primary.node) ??
+    ofAnswered(primary, (answering) => dueHandOver(shard, answering)) ??
     ofAnswered(primary, (answering) => dueChange(shard, answering)) ??
     ofAnswered(primary, (answering) => heldPrimary(shard, answering, replicaFault(shard, answering))) ??
     ofAnswered(primary, (answering) => replicaFault(shard, answering)) ??
+    ofAnswered(primary, (answering) => isolatedPrimary(shard, answering)) ??
     ofAnswered(primary, (answering) => pendingStarvation(shard, answering)) ??
+    ofAnswered(primary, (answering) => cutOffReplica(shard, answering)) ??
     unreachableNode(shard) ??
     healthy
   );
+}
+
+/** When a primary that lives has to give its role away, nothing else mends the shard. */
+function dueHandOver(shard: ShardObservation, primary: Answered): Diagnosis | null {
+  const diagnosis = isolatedPrimary(shard, primary);
+  return diagnosis === null || diagnosis.action === null ? null : diagnosis;
 }
 
 function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis | null {

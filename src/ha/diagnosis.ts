@@ -16,6 +16,8 @@ export type ShardState =
   | 'primary_busy'
   /** It is dead by all evidence, no replica hears from it, and enough replicas answer to prove a successor. */
   | 'primary_lost'
+  /** It answers, and so few replicas hear from it that its commits get no acknowledgements. */
+  | 'primary_isolated'
   /** Commits on the primary get too few acknowledgements: they wait, or are about to wait for fewer. */
   | 'primary_starved'
   /** Commits wait for fewer acknowledgements than asked for. */
@@ -34,6 +36,8 @@ export type ShardState =
   | 'group_unknown'
   | 'member_down'
   | 'replica_stopped'
+  /** A replica follows the primary and hears nothing from it. */
+  | 'replica_cut_off'
   /** A replica follows another server than the recorded primary, or none. */
   | 'replica_astray'
   /** A replica has transactions that the primary lacks: they are saved, then the node is made again from another one. */
@@ -75,6 +79,17 @@ export type ShardAction =
       readonly replicas: readonly StorageNode[];
       /** Replicas that must take part in the proof: one of them has every acknowledged transaction. */
       readonly quorum: number;
+    }
+  /** As `fail_over`, of a primary that can be reached: it is closed first. */
+  | {
+      readonly kind: 'hand_over';
+      readonly node: StorageNode;
+      readonly replicas: readonly StorageNode[];
+      readonly quorum: number;
+      /** Those of the replicas that could go on as the primary or acknowledge. */
+      readonly candidates: readonly StorageNode[];
+      /** So many others must be able to acknowledge what the successor commits. */
+      readonly acknowledgers: number;
     }
   | {
       readonly kind: 'set_acknowledgements';

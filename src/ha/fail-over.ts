@@ -4,23 +4,26 @@ import { colonAddress, type StorageNode } from '../core/model.ts';
 import { readChannel, startApplier } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { serverUuid, waitForGtids } from '../engines/mysql/gtid.ts';
+import { closeFirst } from './close-first.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { FailOverLog } from './fail-over-log.ts';
 import { fence, type Fenced } from './fence.ts';
 import { follow } from './follow.ts';
 import { openPrimary } from './open-primary.ts';
+import { provedCandidates } from './prove-acknowledgers.ts';
 import { proveSuccessor } from './prove-successor.ts';
 import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
 
-type FailOver = Extract<ShardAction, { kind: 'fail_over' }>;
+type FailOver = Extract<ShardAction, { kind: 'fail_over' | 'hand_over' }>;
 
 const applyWaitSeconds = 30;
 /** What has not been done by then is left to later looks. */
 const othersWaitMs = 5000;
 
 /**
- * Gives an rbr shard another primary. No step waits for the old one.
+ * Gives an rbr shard another primary. No step waits for the old one, but for a moment when that lives (`hand_over`): it is
+ * closed before anything else, if that can be done.
  *
  * 1. fence: the replicas stop receiving. From then on the old primary, should it live, gets too few acknowledgements to
  *    commit anything.
@@ -37,14 +40,17 @@ const othersWaitMs = 5000;
  * an action of its own.
  */
 export async function failOver(context: RepairContext, action: FailOver, signal: AbortSignal): Promise<void> {
+  // Before anything is changed or written down.
+  const fit = action.kind === 'hand_over' ? await provedCandidates(context, action, signal) : action.replicas;
   const log = new FailOverLog(context, action.node, signal);
   const reached = (step: string): void => context.faultPoint(`fail_over:${step}`);
   const { account } = context;
   try {
+    if (action.kind === 'hand_over') log.add('close', await closeFirst(context, action.node, signal));
     const fenced = await fence({ ...action, account }, signal);
     log.add('fence', `stopped receiving: ${fenced.map(({ node }) => colonAddress(node)).join(', ')}`);
     reached('fence');
-    const { successor, leftOut } = proveSuccessor(fenced, action.quorum);
+    const { successor, leftOut } = proveSuccessor(fenced, action.quorum, fit);
     log.chosen(successor.node);
     const without = leftOut.map(({ node, gtids }) => `; left out ${colonAddress(node)}: ${gtids.toString()}`);
     log.add('choose', `${colonAddress(successor.node)} has every transaction${without.join('')}`);

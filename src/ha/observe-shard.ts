@@ -6,6 +6,8 @@ import { observeRoutes } from './routes.ts';
 import type { AgentReport, FailoverPolicy, NodeObservation, ShardObservation } from './shard-observation.ts';
 import { isStarved } from './degrade.ts';
 import { answered } from './shared-diagnoses.ts';
+import { isIsolated } from './isolated-primary.ts';
+import type { Since } from './since.ts';
 import type { Starvation } from './starvation.ts';
 import type { Silences } from './silences.ts';
 
@@ -41,12 +43,13 @@ export interface ShardMemory {
   /** Since when their replication has been stopped by an error. */
   readonly breaks: Silences;
   readonly starvation: Starvation;
+  readonly isolation: Since;
 }
 
 /** Asks every node and every compute node at the same time; the longest any of them may take is the length of a look. */
 export async function observeShard(
   record: ShardRecord,
-  { witnesses, silences, breaks, starvation }: ShardMemory,
+  { witnesses, silences, breaks, starvation, isolation }: ShardMemory,
   signal: AbortSignal,
 ): Promise<ShardObservation> {
   const { shard, cluster, nodes, comps, account, accounts } = record;
@@ -68,6 +71,7 @@ export async function observeShard(
     acknowledgements: shard.acknowledgements,
     degrade: shard.degrade,
     starvedMs: 0,
+    isolatedMs: 0,
     noSwitchUntil: record.noSwitchUntil,
     nodes: observed,
     stopped: record.stopped,
@@ -78,5 +82,10 @@ export async function observeShard(
   };
   const primary = answered(observed).find(({ node }) => node.memberState === 'source');
   const starved = primary !== undefined && isStarved(observation, primary);
-  return { ...observation, starvedMs: starvation.note(starved) };
+  const isolated = primary !== undefined && isIsolated(observation, primary);
+  return {
+    ...observation,
+    starvedMs: starvation.note(starved),
+    isolatedMs: isolation.note(isolated, lookedAt),
+  };
 }

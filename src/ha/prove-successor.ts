@@ -1,5 +1,5 @@
 import { KlusterError } from '../core/errors/kluster-error.ts';
-import { colonAddress } from '../core/model.ts';
+import { colonAddress, type StorageNode } from '../core/model.ts';
 import type { Fenced } from './fence.ts';
 
 interface Proof {
@@ -12,21 +12,29 @@ interface Proof {
  * The one that has the transactions of all others, of `quorum` or more that are fenced. When there is none, because a former
  * primary that waits to be rebuilt has transactions of its own, those that follow nobody are left out: they have acknowledged
  * nothing of the lost primary, so that each of them lowers both the number of replicas and the quorum by one.
+ * One that is not `fit`, because it could not go on either, is none.
  * @throws KlusterError engine_sql when it cannot be proved
  */
-export function proveSuccessor(fenced: readonly Fenced[], quorum: number): Proof {
-  const best = superset(fenced);
+export function proveSuccessor(
+  fenced: readonly Fenced[],
+  quorum: number,
+  fit: readonly StorageNode[],
+): Proof {
+  const best = superset(fenced, fit);
   if (best !== undefined) return { successor: best, leftOut: [] };
   const following = fenced.filter(({ follows }) => follows);
   const leftOut = fenced.filter(({ follows }) => !follows);
-  const successor = superset(following);
+  const successor = superset(following, fit);
   if (successor !== undefined && following.length >= quorum - leftOut.length) return { successor, leftOut };
   const sets = fenced.map(({ node, gtids }) => `${colonAddress(node)}: ${gtids.toString()}`);
   throw new KlusterError('engine_sql', `no replica has the transactions of all others: ${sets.join('; ')}`);
 }
 
 /** Of equals one that follows somebody. */
-function superset(fenced: readonly Fenced[]): Fenced | undefined {
-  const candidates = fenced.filter(({ gtids }) => fenced.every((other) => gtids.contains(other.gtids)));
+function superset(fenced: readonly Fenced[], fit: readonly StorageNode[]): Fenced | undefined {
+  const candidates = fenced.filter(
+    ({ node, gtids }) =>
+      fit.some(({ id }) => id === node.id) && fenced.every((other) => gtids.contains(other.gtids)),
+  );
   return candidates.find(({ follows }) => follows) ?? candidates[0];
 }

@@ -40,6 +40,7 @@ export async function repairShard(
     case 'follow':
       return follow(context, action, signal);
     case 'fail_over':
+    case 'hand_over':
       return failOver(context, action, signal);
     case 'set_acknowledgements':
       return changeAcknowledgements(context, action, signal);

@@ -81,6 +81,8 @@ export interface ShardObservation {
   readonly degrade: DegradeSetting;
   /** Milliseconds for which too few replicas have acknowledged; 0 when enough do. */
   readonly starvedMs: number;
+  /** Milliseconds for which too few replicas have heard from a primary that answers; 0 when enough do. */
+  readonly isolatedMs: number;
   /** Until when automatic failover is suspended (`set_noswitch`); null when it is not. */
   readonly noSwitchUntil: Date | null;
   readonly nodes: readonly NodeObservation[];

@@ -23,6 +23,7 @@ import {
   type FailoverPolicy,
 } from './shard-observation.ts';
 import { Silences } from './silences.ts';
+import { Since } from './since.ts';
 import { Starvation } from './starvation.ts';
 
 export interface ShardWatchOptions {
@@ -62,6 +63,7 @@ interface Watched {
   readonly silences: Silences;
   readonly breaks: Silences;
   readonly starvation: Starvation;
+  readonly isolation: Since;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -188,6 +190,7 @@ export class ShardWatch implements ShardGate {
           silences: new Silences(),
           breaks: new Silences(),
           starvation: new Starvation(),
+          isolation: new Since(),
           suspected: false,
           running: null,
           diagnosis: null,
@@ -228,6 +231,7 @@ export class ShardWatch implements ShardGate {
         silences: watched.silences,
         breaks: watched.breaks,
         starvation: watched.starvation,
+        isolation: watched.isolation,
       },
       signal,
     );

@@ -1,7 +1,8 @@
 import { colonAddress } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
-import { addresses, answered, type Answered } from './shared-diagnoses.ts';
-import { sameAddress, type NodeObservation, type ShardObservation } from './shard-observation.ts';
+import { hears } from './hears.ts';
+import { addresses, answered } from './shared-diagnoses.ts';
+import type { NodeObservation, ShardObservation } from './shard-observation.ts';
 
 /** What the agent of the primary's machine knows of its process. */
 type ProcessWord =
@@ -16,8 +17,6 @@ type ProcessWord =
 
 /** An agent sends something every 500 ms; older words are not evidence. */
 const freshWordMs = 1600;
-/** A source sends its replicas something every 500 ms. */
-const freshHeartbeatMs = 1600;
 
 interface Silence {
   /** Looks in a row. */
@@ -81,7 +80,7 @@ export function silentPrimary(shard: ShardObservation, primary: NodeObservation)
         `${String(quorum)} are needed to prove that a successor has every acknowledged transaction`,
     );
   }
-  const hearing = present.filter((replica) => hears(replica, primary));
+  const hearing = present.filter((replica) => hears(replica.answer, primary.node));
   if (hearing.length > 0) return wait(`but ${addresses(hearing)} hears from it`);
   if (shard.noSwitchUntil !== null) {
     return wait(`automatic failover is suspended until ${shard.noSwitchUntil.toISOString()} (set_noswitch)`);
@@ -93,13 +92,6 @@ export function silentPrimary(shard: ShardObservation, primary: NodeObservation)
     reason: `${silence} and no replica hears from it: promoting one of ${addresses(present)}`,
     action: { kind: 'fail_over', node: primary.node, replicas: present.map(({ node }) => node), quorum },
   };
-}
-
-/** A connection that has been opened just now may not have heard anything yet. */
-function hears({ answer: { channel } }: Answered, primary: NodeObservation): boolean {
-  if (channel === null || !channel.receiverRunning || !sameAddress(channel.source, primary.node))
-    return false;
-  return channel.heardMs === null || channel.heardMs < freshHeartbeatMs;
 }
 
 /** Why the primary is not given up yet; null when it is. */

@@ -11,6 +11,7 @@ import { sessionOf } from './opened-session.ts';
 import { followIn } from './follow.ts';
 import { becomePrimary } from './open-primary.ts';
 import { rerouteAll } from './reroute-all.ts';
+import { serviceUsers } from './service-users.ts';
 import type { ShardContext } from './shard-context.ts';
 
 export interface Switchover {
@@ -92,12 +93,6 @@ export async function switchOver(switchover: Switchover, signal: AbortSignal): P
   });
 }
 
-/** Users whose sessions are not clients. */
-function serviceUsers({ accounts }: ShardContext): readonly string[] {
-  const purposes = ['management', 'replication', 'monitor'];
-  return ['kluster_agent', ...purposes.flatMap((purpose) => accounts.get(purpose)?.user ?? [])];
-}
-
 /** Steps 1 to 3. */
 async function handOver(
   { context, old, target, at }: Switchover,
@@ -106,9 +101,9 @@ async function handOver(
 ): Promise<void> {
   const { catalog, shard } = context;
   const uuid = await serverUuid(sessions.target);
-  await closeForWrites({ closing: sessions.closing, control: sessions.old }, serviceUsers(context));
+  await closeForWrites({ closing: sessions.closing, control: sessions.old }, serviceUsers(context.accounts));
   // A closed server still lets a client commit a prepared transaction (XA COMMIT): of its own, so that it would differ.
-  await disconnectClients(sessions.old, { spare: serviceUsers(context), onlyBusy: false });
+  await disconnectClients(sessions.old, { spare: serviceUsers(context.accounts), onlyBusy: false });
   at('closed');
   const gtids = await executedGtids(sessions.old);
   await Promise.all([
@@ -207,7 +202,7 @@ async function carryOn(
       unfinished.push(...failures);
       return attempt(
         'disconnect the clients of the old primary',
-        disconnectClients(sessions.closing, { spare: serviceUsers(context), onlyBusy: false }),
+        disconnectClients(sessions.closing, { spare: serviceUsers(context.accounts), onlyBusy: false }),
       );
     }),
   ]);

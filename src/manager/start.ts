@@ -2,6 +2,7 @@ import { pino, type Logger } from 'pino';
 import { Catalog } from '../catalog/catalog.ts';
 import { MetadataDatabase, metadataDatabaseName } from '../catalog/database.ts';
 import { createMetadataDatabase, migrate } from '../catalog/migrate.ts';
+import { giveMissingAccess } from '../catalog/missing-access.ts';
 import { AgentClients } from '../client/agent.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { colonAddress, type HostPort } from '../core/model.ts';
@@ -90,6 +91,9 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     AbortSignal.timeout(startDeadlineMs),
   );
   await recordMetadataServer(catalog, metadata);
+  const given = await giveMissingAccess(catalog, AbortSignal.timeout(startDeadlineMs));
+  if (given.length > 0)
+    logger.info({ clusters: given }, 'compute nodes were given access to the metadata server');
 
   const office = { lost: false };
   const loseOffice = (reason: unknown): void => {

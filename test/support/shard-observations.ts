@@ -56,6 +56,7 @@ export const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledge
 export const following = {
   source: at(1),
   receiverRunning: true,
+  connecting: false,
   heardMs: 200,
   applierRunning: true,
   error: null,
@@ -70,6 +71,7 @@ export const shard = {
   acknowledgements: 1,
   degrade: { enabled: false, afterSeconds: 0 },
   starvedMs: 0,
+  isolatedMs: 0,
   noSwitchUntil: null,
   nodes: [],
   stopped: [],

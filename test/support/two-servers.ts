@@ -1,4 +1,4 @@
-import type { Client } from 'pg';
+import { DatabaseError, type Client } from 'pg';
 
 /** What a statement did, as a client sees it. Values are PostgreSQL's own text. */
 export interface Outcome {
@@ -8,12 +8,25 @@ export interface Outcome {
   /** SQLSTATE, when it failed; nothing else counts then. */
   readonly error?: string;
   readonly message?: string;
+  /** What applications read of a row that was refused: the words, and the names of what it violates. */
+  readonly violation?: readonly (string | undefined)[];
 }
 
 const asText = { getTypeParser: () => (value: unknown) => value };
 
 const sqlState = (error: unknown): string =>
   error instanceof Error && 'code' in error && typeof error.code === 'string' ? error.code : 'no SQLSTATE';
+
+const integrityClass = '23';
+const uniqueViolation = '23505';
+const tooLargeNumber = '22003';
+
+function violationOf(error: unknown): readonly (string | undefined)[] | undefined {
+  if (!(error instanceof DatabaseError)) return undefined;
+  const { code, message, detail, schema, table, column, constraint } = error;
+  if (code?.startsWith(integrityClass) !== true && code !== tooLargeNumber) return undefined;
+  return [message, code === uniqueViolation ? detail : '', schema, table, column, constraint];
+}
 
 /** A generated statement, and whether its rows have an order. */
 export interface Statement {
@@ -44,6 +57,7 @@ export async function outcomeOf(session: Client, statement: Statement): Promise<
       rows: [],
       error: sqlState(error),
       message: error instanceof Error ? error.message : String(error),
+      violation: violationOf(error) ?? [],
     };
   }
 }
@@ -53,13 +67,14 @@ function byText(left: readonly (string | null)[], right: readonly (string | null
   return a < b ? -1 : Number(a > b);
 }
 
-/** Where the outcomes differ; undefined when they are the same. Two failures are the same when their SQLSTATE is. */
+/** Where the outcomes differ; undefined when they are the same. Two failures are the same when SQLSTATE and violation are. */
 export function difference(statement: Statement, compute: Outcome, plain: Outcome): string | undefined {
-  const comparable = ({ command, rowCount, rows, error }: Outcome): string =>
-    JSON.stringify([command, rowCount, rows, error]);
+  const comparable = ({ command, rowCount, rows, error, violation }: Outcome): string =>
+    JSON.stringify([command, rowCount, rows, error, violation]);
   if (comparable(compute) === comparable(plain)) return undefined;
   const shown = (outcome: Outcome): string => {
-    if (outcome.error !== undefined) return `${outcome.error} ${outcome.message ?? ''}`;
+    if (outcome.error !== undefined)
+      return `${outcome.error} ${outcome.message ?? ''} ${JSON.stringify(outcome.violation)}`;
     return `${outcome.command} ${String(outcome.rowCount)} ${JSON.stringify(outcome.rows).slice(0, 600)}`;
   };
   const values = statement.values === undefined ? '' : ` -- ${JSON.stringify(statement.values)}`;

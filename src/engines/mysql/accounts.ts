@@ -120,6 +120,7 @@ export function bootstrapStatements({ accounts, localPassword, dialect }: Bootst
     create(local, localPassword),
     // Lets the probe in when ordinary connections are used up.
     `GRANT CONNECTION_ADMIN ON *.* TO ${local}`,
+    `GRANT SELECT ON performance_schema.replication_connection_status TO ${local}`,
     ...accounts.flatMap(({ purpose, user, password }) => {
       const account = quoteAccount(user, anyHost);
       return [create(account, password), ...grants[purpose](account, dialect)];

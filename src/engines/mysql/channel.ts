@@ -1,5 +1,5 @@
 import type { HostPort } from '../../core/model.ts';
-import { numberOf, textOf, textOrNull, type SqlSession } from '../sql.ts';
+import { numberOf, textOf, textOrNull, type SqlRow, type SqlSession } from '../sql.ts';
 import { quoteText } from './quote.ts';
 
 /** The replication channel of every rbr shard: compute nodes and consoles look for this name. */
@@ -14,6 +14,8 @@ export interface ChannelState {
   readonly source: HostPort;
   /** Connected to its source; one that is trying to connect is not. */
   readonly receiverRunning: boolean;
+  /** It is meant to run, and has no connection: it tries again every second. */
+  readonly connecting: boolean;
   /** Milliseconds since the source was last heard over this connection; null when it was not yet. */
   readonly heardMs: number | null;
   readonly applierRunning: boolean;
@@ -48,11 +50,31 @@ export async function readChannel(session: SqlSession): Promise<ChannelState | n
   return {
     source: { hostaddr: textOf(row, 'hostaddr'), port: numberOf(row, 'port') },
     receiverRunning: textOf(row, 'receiver') === 'ON',
+    connecting: textOf(row, 'receiver') === 'CONNECTING',
     heardMs: textOrNull(row, 'heard_ms') === null ? null : Math.max(0, numberOf(row, 'heard_ms')),
     applierRunning: textOf(row, 'applier') === 'ON',
     error: receiverError === '' ? applierError : receiverError,
     applierError,
   };
+}
+
+/** A source sends its replicas something every 500 ms: a replica that hears nothing for so long is a witness. */
+export const freshHeartbeatMs = 1600;
+
+/** The same for whoever may read nothing but the state of the connection; null: the server is not meant to receive. */
+export const hearingStatement = `
+  SELECT SERVICE_STATE AS receiver,
+         TIMESTAMPDIFF(MICROSECOND, NULLIF(GREATEST(LAST_HEARTBEAT_TIMESTAMP,
+           LAST_QUEUED_TRANSACTION_END_QUEUE_TIMESTAMP, QUEUEING_TRANSACTION_START_QUEUE_TIMESTAMP), 0), NOW(6))
+           DIV 1000 AS heard_ms
+    FROM performance_schema.replication_connection_status
+   WHERE CHANNEL_NAME = ${quoteText(replicationChannel)} AND SERVICE_STATE <> 'OFF'`;
+
+/** What `hearingStatement` gives: whether the server hears from its source; null when it is not meant to. */
+export function hearsSource([row]: readonly SqlRow[]): boolean | null {
+  if (row === undefined) return null;
+  if (textOf(row, 'receiver') !== 'ON') return false;
+  return textOrNull(row, 'heard_ms') === null || numberOf(row, 'heard_ms') < freshHeartbeatMs;
 }
 
 /**

@@ -1,5 +1,6 @@
 import { rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type {
   Account,
   MysqlInstanceSpec,
@@ -8,13 +9,14 @@ import type {
 } from '../../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
 import type { InstanceId } from '../../core/ids.ts';
-import type { EngineCommand, EngineInstance, PulseSession } from '../engine.ts';
+import type { EngineCommand, EngineInstance, PulseBeat, PulseSession } from '../engine.ts';
 import { copyTree, makeOwnDirectory } from '../file-tree.ts';
 import type { EngineUser, MysqlInstallation } from '../installation.ts';
 import { replaceFile } from '../replace-file.ts';
 import { cleanEnvironment } from '../run-program.ts';
 import type { TemplateStore } from '../template.ts';
 import { bootstrapStatements, localAccount } from './accounts.ts';
+import { hearingStatement, hearsSource } from './channel.ts';
 import { dropStaleDoublewrite } from './clone-leftovers.ts';
 import { mysqlDialect } from './dialect.ts';
 import { logIn } from './log-in.ts';
@@ -41,6 +43,8 @@ export interface MysqlInstanceInput {
 
 /** The server's exit code for RESTART and for the end of a clone (manual, "RESTART Statement"). */
 const restartExitCode = 16;
+/** ER_TABLEACCESS_DENIED_ERROR: an older agent has made the account, without the right to read this. */
+const readingDenied = 1142;
 /** A server that starts accepts connections but greets only when it is ready. */
 const greetingMs = 1_000;
 /** Of a session that asks a server which has served already. */
@@ -148,7 +152,7 @@ export class MysqlInstance implements EngineInstance {
     };
     // The statement under way tells of a broken session as well.
     session.on('error', close);
-    return { beat: () => session.query('DO 1').then(() => undefined), close };
+    return { beat: () => beat(session), close };
   };
 
   async bootstrap(signal: AbortSignal): Promise<void> {
@@ -182,5 +186,15 @@ export class MysqlInstance implements EngineInstance {
     )
       ? 'port_busy'
       : null;
+  }
+}
+
+async function beat(session: Connection): Promise<PulseBeat> {
+  try {
+    const [rows] = await session.query<RowDataPacket[]>(hearingStatement);
+    return { hearsSource: hearsSource(rows) };
+  } catch (error) {
+    if (serverErrorNumber(error) !== readingDenied) throw error;
+    return { hearsSource: null };
   }
 }

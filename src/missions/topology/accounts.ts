@@ -2,7 +2,6 @@ import type { Account, AccountPurpose } from '../../core/agent-protocol.ts';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import type { ClusterId } from '../../core/ids.ts';
 import { generatePassword } from '../../core/seal.ts';
-import { metadataUser } from '../../catalog/compute-access.ts';
 import { clusterScope, type Credential } from '../../catalog/credentials.ts';
 import type { Services } from '../../jobs/services.ts';
 
@@ -34,11 +33,6 @@ export function newClusterAccounts(application: {
     compute_superuser: account('kluster_management'),
     application: account(application.user, application.password),
   };
-}
-
-/** With which the compute nodes of the cluster log in to the metadata server. */
-export function newMetadataAccount(cluster: ClusterId): Credential {
-  return { user: metadataUser(cluster), password: generatePassword() };
 }
 
 /** The accounts of a cluster as its registration stored them. */

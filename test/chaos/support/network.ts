@@ -95,11 +95,26 @@ export class ChaosNetwork {
   /** From now on packets are lost; connections stay open on both sides. */
   async cut(hostaddr: string, direction: Direction): Promise<void> {
     const ways = direction === 'both' ? (['to', 'from'] as const) : [direction];
-    for (const way of ways) {
-      const rule = [way, hostaddr, 'blackhole'];
-      await this.#router.ip('rule', 'add', ...rule);
-      this.#rules.push(rule);
-    }
+    for (const way of ways) await this.#lose(way, hostaddr);
+  }
+
+  /** These two do not reach each other any more; everybody else reaches both. */
+  async separate(left: string, right: string): Promise<void> {
+    await this.#lose('from', left, 'to', right);
+    await this.#lose('from', right, 'to', left);
+  }
+
+  /** Packets in this direction are no longer lost. */
+  async mend(hostaddr: string, direction: Exclude<Direction, 'both'>): Promise<void> {
+    const index = this.#rules.findIndex(([way, host]) => way === direction && host === hostaddr);
+    for (const rule of index === -1 ? [] : this.#rules.splice(index, 1))
+      await this.#router.ip('rule', 'delete', ...rule);
+  }
+
+  async #lose(...selector: readonly string[]): Promise<void> {
+    const rule = [...selector, 'blackhole'];
+    await this.#router.ip('rule', 'add', ...rule);
+    this.#rules.push(rule);
   }
 
   /** No packet is lost any more. */

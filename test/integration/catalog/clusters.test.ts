@@ -1,8 +1,12 @@
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
 import { Catalog } from '../../../src/catalog/catalog.ts';
+import { metadataPurpose } from '../../../src/catalog/compute-access.ts';
+import { clusterScope } from '../../../src/catalog/credentials.ts';
 import type { MetadataDatabase } from '../../../src/catalog/database.ts';
+import { giveMissingAccess } from '../../../src/catalog/missing-access.ts';
 import { firstRow, numberOf, textOf } from '../../../src/catalog/sql.ts';
 import { instanceId } from '../../../src/core/ids.ts';
+import { withMysql } from '../../../src/engines/mysql/connection.ts';
 import { quoteIdentifier } from '../../../src/engines/mysql/quote.ts';
 import { makeCluster, newMachine, type MadeCluster } from '../../support/catalog-fixtures.ts';
 import { startMetadataServer, type MetadataServer } from '../../support/metadata-server.ts';
@@ -133,6 +137,34 @@ describe('clusters', () => {
         "SELECT used_port FROM server_nodes WHERE hostaddr = '10.0.0.1' AND machine_type = 'storage'",
       ),
     ).toEqual({ used_port: '57001,57005,57009,' });
+  });
+
+  it('of earlier versions get their compute nodes an account at the metadata server, once', async () => {
+    const { id, name } = await makeCluster(catalog, { host, haMode: 'rbr', name: 'cluster_5_000001' });
+    await catalog.clusterLogs.drop(name);
+    const generation = async (): Promise<number> => {
+      const { found } = await look(
+        `SELECT generation AS found FROM kluster_topology WHERE cluster_id = ${String(id)}`,
+      );
+      return Number(found);
+    };
+    const before = await generation();
+    const signal = AbortSignal.timeout(30_000);
+    expect(await giveMissingAccess(catalog, signal)).toEqual([name]);
+    expect(await giveMissingAccess(catalog, signal)).toEqual([]);
+    expect(await generation()).toBe(before + 1);
+    const account = (await catalog.credentials.read(clusterScope(id))).get(metadataPurpose);
+    if (account === undefined) throw new Error('no account');
+    const { hostaddr, port } = server;
+    const decide = `INSERT INTO ${quoteIdentifier(database.name)}.commit_log_${name} (comp_node_id, txn_id, next_txn_cmd)
+      SELECT 1, 1, 'commit' FROM DUAL WHERE FALSE`;
+    await withMysql({ hostaddr, port, ...account }, signal, (session) => session.query(decide));
+    const { partitions } = await look(
+      `SELECT COUNT(*) AS partitions FROM information_schema.PARTITIONS JOIN comp_nodes AS comp
+         ON PARTITION_NAME = CONCAT('p', comp.id) AND comp.db_cluster_id = ${String(id)}
+        WHERE TABLE_NAME = 'commit_log_${name}'`,
+    );
+    expect(Number(partitions)).toBe(1);
   });
 
   it('keep the ports of instances that are still to be removed', async () => {

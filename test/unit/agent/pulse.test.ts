@@ -1,7 +1,8 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { Pulse } from '../../../src/agent/pulse.ts';
+import type { PulseBeat } from '../../../src/engines/engine.ts';
 
-type Behaviour = 'answers' | 'hangs' | 'refuses' | 'cannot be reached' | 'is full';
+type Behaviour = 'answers' | 'is deaf' | 'hangs' | 'refuses' | 'cannot be reached' | 'is full';
 
 /** An engine that behaves as told, and counts the sessions to it. */
 class FakeEngine {
@@ -35,9 +36,10 @@ class FakeEngine {
     });
   }
 
-  #beat(): Promise<void> {
+  #beat(): Promise<PulseBeat> {
     if (this.behaviour === 'refuses') return Promise.reject(new Error('gone away'));
-    return this.behaviour === 'hangs' ? new Promise(() => undefined) : Promise.resolve();
+    if (this.behaviour === 'hangs') return new Promise(() => undefined);
+    return Promise.resolve({ hearsSource: this.behaviour !== 'is deaf' });
   }
 }
 
@@ -65,9 +67,20 @@ describe('the pulse of an engine', () => {
       expect(fake.pulse.health.reason).toMatch(/\S/);
       fake.behaviour = 'answers';
       await expect.poll(() => fake.told, { timeout: 5000 }).toEqual([false, true]);
-      expect(fake.pulse.health).toEqual({ answers: true, reason: null });
+      expect(fake.pulse.health).toEqual({ answers: true, reason: null, hearsSource: true });
     },
   );
+
+  it('tells when its server stops hearing from its source, and when it hears again', async () => {
+    const fake = engine();
+    await expect.poll(() => fake.pulse.health.hearsSource).toBe(true);
+    fake.behaviour = 'is deaf';
+    await expect.poll(() => fake.told).toEqual([true]);
+    expect(fake.pulse.health.hearsSource).toBe(false);
+    fake.behaviour = 'answers';
+    await expect.poll(() => fake.told).toEqual([true, true]);
+    expect(fake.pulse.health.hearsSource).toBe(true);
+  });
 
   it('keeps asking over the session it has: no new one is needed while the server takes no more', async () => {
     const fake = engine();

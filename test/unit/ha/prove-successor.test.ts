@@ -1,7 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { GtidSet } from '../../../src/core/gtid-set.ts';
 import type { Fenced } from '../../../src/ha/fence.ts';
-import { proveSuccessor } from '../../../src/ha/prove-successor.ts';
+import { proveSuccessor as prove } from '../../../src/ha/prove-successor.ts';
 import { node, uuid } from '../../support/shard-observations.ts';
 
 const otherUuid = 'aaaaaaaa-71ca-11e1-9e33-c80aa9429562';
@@ -11,10 +11,19 @@ const fenced = (index: number, gtids: string, follows = true): Fenced => ({
   follows,
 });
 
+const everybody = [2, 3, 4].map(node);
+const proveSuccessor = (all: readonly Fenced[], quorum: number) => prove(all, quorum, everybody);
+
 describe('the successor of a lost primary', () => {
   it('has the transactions of all that were fenced', () => {
     const all = [fenced(2, `${uuid}:1-9`), fenced(3, `${uuid}:1-12`), fenced(4, `${uuid}:1-10`)];
     expect(proveSuccessor(all, 2)).toMatchObject({ successor: { node: node(3) }, leftOut: [] });
+  });
+
+  it('is one that could go on, though others have the same', () => {
+    const all = [fenced(2, `${uuid}:1-9`), fenced(3, `${uuid}:1-9`), fenced(4, `${uuid}:1-8`)];
+    expect(prove(all, 2, [node(3), node(4)]).successor.node).toEqual(node(3));
+    expect(() => prove(all, 2, [node(4)])).toThrow('no replica');
   });
 
   it('follows the lost primary rather than nobody, when both have the same', () => {

@@ -29,12 +29,15 @@ describe('a primary that does not answer', () => {
     labels: {},
     cpuLimit: null,
     warnings: [],
-    health: { answers: true, reason: null },
+    health: { answers: true, reason: null, hearsSource: null },
   };
   const heard = (instance: InstanceView): AgentReport => ({ silentMs: 300, instance });
   const ended = heard({ ...view, pid: null, state: 'failed' });
   const starting = heard({ ...view, pid: 4712, state: 'starting' });
-  const hangs = heard({ ...view, health: { answers: false, reason: 'not done within 400 ms' } });
+  const hangs = heard({
+    ...view,
+    health: { answers: false, reason: 'not done within 400 ms', hearsSource: null },
+  });
   const serves = heard(view);
   const unheard: AgentReport = { silentMs: 1700, instance: view };
 

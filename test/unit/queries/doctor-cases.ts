@@ -267,6 +267,7 @@ export const cases: readonly (readonly [string, Facts, string, string])[] = [
         channel: {
           source: elsewhere,
           receiverRunning: true,
+          connecting: false,
           applierRunning: true,
           error: null,
           applierError: null,
@@ -284,6 +285,7 @@ export const cases: readonly (readonly [string, Facts, string, string])[] = [
         channel: {
           source: { ...elsewhere, hostaddr: '10.0.0.1' },
           receiverRunning: true,
+          connecting: false,
           applierRunning: false,
           error: 'duplicate',
           applierError: 'duplicate',

@@ -75,6 +75,7 @@ const answer = (source: boolean): NodeAnswer => ({
     : {
         source: primary,
         receiverRunning: true,
+        connecting: false,
         applierRunning: true,
         error: null,
         applierError: null,

@@ -1,8 +1,8 @@
-import { metadataPurpose } from '../../../catalog/compute-access.ts';
+import { metadataPurpose, newMetadataAccount } from '../../../catalog/compute-access.ts';
 import { clusterScope } from '../../../catalog/credentials.ts';
 import type { Step } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
-import { newClusterAccounts, newMetadataAccount } from '../../topology/accounts.ts';
+import { newClusterAccounts } from '../../topology/accounts.ts';
 import type { ClusterOrder } from '../context.ts';
 
 /** The row of the cluster, its log tables, and the passwords of everything that will be made for it. */

@@ -1,0 +1,81 @@
+import { colonAddress } from '../core/model.ts';
+import type { Diagnosis, ShardState } from './diagnosis.ts';
+import { addresses, answered, type Answered } from './shared-diagnoses.ts';
+import type { ShardObservation } from './shard-observation.ts';
+
+/** Why commits on a primary that lives cannot go on. */
+export interface Trouble {
+  readonly state: ShardState;
+  /** The beginning of the sentence that people read. */
+  readonly what: string;
+  /** Milliseconds for which it has been so. */
+  readonly ms: number;
+  /** For so long the manager waits for it to pass. */
+  readonly neededMs: number;
+}
+
+/**
+ * Whether the shard is handed over to a replica because its primary, which lives, cannot commit. The proof is that of a
+ * failover: of n replicas n-k+1 must answer. And it must help: k replicas must be left that can acknowledge.
+ */
+export function handOverOrWait(shard: ShardObservation, primary: Answered, trouble: Trouble): Diagnosis {
+  const { state, what } = trouble;
+  const wait = hindrance(shard, primary, trouble);
+  if (wait !== null) return { state, reason: `${what}; ${wait}`, action: null };
+  const replicas = replicasOf(shard, primary);
+  const candidates = replicas.filter(isAble);
+  return {
+    state,
+    reason: `${what}: closing ${colonAddress(primary.node)} and promoting one of ${addresses(candidates)}`,
+    action: {
+      kind: 'hand_over',
+      node: primary.node,
+      replicas: replicas.map(({ node }) => node),
+      quorum: quorumOf(shard),
+      candidates: candidates.map(({ node }) => node),
+      acknowledgers: shard.acknowledgements,
+    },
+  };
+}
+
+function replicasOf(shard: ShardObservation, primary: Answered): readonly Answered[] {
+  return answered(shard.nodes).filter(({ node }) => node.id !== primary.node.id);
+}
+
+const countedReplicas = ({ nodes, stopped }: ShardObservation): number => nodes.length - 1 + stopped.length;
+const quorumOf = (shard: ShardObservation): number => countedReplicas(shard) - shard.acknowledgements + 1;
+
+/** Why the primary keeps its role, or keeps it for now; null when it is handed over. */
+function hindrance(shard: ShardObservation, primary: Answered, { ms, neededMs }: Trouble): string | null {
+  const { acknowledgements: needed, failoverPolicy, recentFailovers, noSwitchUntil } = shard;
+  const replicas = replicasOf(shard, primary);
+  if (needed === 0) return 'the shard is degraded: only this node is known to have every transaction';
+  const quorum = quorumOf(shard);
+  if (replicas.length < quorum) {
+    return (
+      `${String(replicas.length)} of ${String(countedReplicas(shard))} replicas answer, ` +
+      `${String(quorum)} are needed to prove that a successor has every acknowledged transaction`
+    );
+  }
+  const able = replicas.filter(isAble);
+  if (able.length <= needed) {
+    return (
+      `${able.length === 0 ? 'no replica' : `only ${addresses(able)}`} could go on, ` +
+      `and a successor needs ${String(needed)} more to acknowledge its commits`
+    );
+  }
+  if (noSwitchUntil !== null)
+    return `automatic failover is suspended until ${noSwitchUntil.toISOString()} (set_noswitch)`;
+  const restless = recentFailovers >= failoverPolicy.fastPerHour;
+  const patience = restless ? Math.max(neededMs, failoverPolicy.cautiousMs) : neededMs;
+  if (ms >= patience) return null;
+  const often = restless
+    ? `, because it has failed over ${String(recentFailovers)} times within an hour`
+    : '';
+  return `for ${String(Math.round(ms))} of ${String(patience)} ms, after which the shard is handed over${often}`;
+}
+
+/** It can apply what it has and follow a successor, or be it. */
+function isAble({ answer: { channel } }: Answered): boolean {
+  return channel !== null && channel.applierRunning;
+}

@@ -1,0 +1,111 @@
+import { setTimeout as sleep } from 'node:timers/promises';
+import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { withMysql } from '../../../src/engines/mysql/connection.ts';
+import { numberOf, type SqlAddress, type SqlSession } from '../../../src/engines/sql.ts';
+import { readTextFile } from '../../../src/manager/json-file.ts';
+import { DirectAudit } from '../../chaos/support/audit.ts';
+import { ChaosCluster } from '../../chaos/support/chaos-cluster.ts';
+import { whyNot } from '../../chaos/support/possible.ts';
+import { Timeline } from '../../chaos/support/timeline.ts';
+import { askDoctor } from '../../support/healthy.ts';
+import { scratchDirectory } from '../../support/scratch.ts';
+
+const impossible = await whyNot();
+if (impossible !== null) process.stderr.write(`odd primaries are skipped: ${impossible}\n`);
+
+const patient = { timeout: 90_000, interval: 200 };
+const testMs = 240_000;
+
+describe.skipIf(impossible !== null)('a primary that lives and cannot do its work', () => {
+  const timeline = new Timeline();
+  let cluster: ChaosCluster;
+  let writer: DirectAudit;
+
+  beforeAll(async () => {
+    cluster = await ChaosCluster.start(await scratchDirectory(), timeline);
+    writer = new DirectAudit('direct', cluster.applications);
+    writer.start();
+  });
+  afterAll(async () => {
+    await writer?.stop();
+    await cluster?.close();
+  });
+
+  const manager = async (): Promise<string> =>
+    (await readTextFile(cluster.installation.home.managerLog)) ?? '';
+  /** Something written from now on is acknowledged. */
+  async function expectWritesGoOn(): Promise<void> {
+    const before = writer.acknowledged.size;
+    await expect.poll(() => writer.acknowledged.size, patient).toBeGreaterThan(before + 5);
+  }
+
+  async function others(primary: SqlAddress): Promise<readonly SqlAddress[]> {
+    return Promise.resolve(cluster.nodes.filter((node) => node !== primary));
+  }
+
+  const on = <T>(node: SqlAddress, ask: (session: SqlSession) => Promise<T>): Promise<T> =>
+    withMysql(node, AbortSignal.timeout(10_000), ask);
+
+  /** The shard has another primary, every node is well, and has each acknowledged write. */
+  async function expectWhole(): Promise<void> {
+    await expect
+      .poll(async () => {
+        const { findings, jobs_under_way: jobs } = await askDoctor(cluster.installation.client);
+        return { findings, jobs };
+      }, patient)
+      .toEqual({ findings: [], jobs: [] });
+    const rows = await cluster.onPrimary('SELECT id FROM chaos.audit');
+    const there = new Set(rows.map((row) => String(row['id'])));
+    expect([...writer.acknowledged].filter((id) => !there.has(id))).toEqual([]);
+  }
+
+  it(
+    'gives its role to a replica when none of them hears from it, and follows when it is reached again',
+    { timeout: testMs },
+    async () => {
+      await expectWritesGoOn();
+      const old = await cluster.primary();
+      const replicas = await others(old);
+      for (const { hostaddr } of replicas) await cluster.network.separate(old.hostaddr, hostaddr);
+      await expect.poll(async () => (await cluster.primary()).hostaddr, patient).not.toBe(old.hostaddr);
+      await expectWritesGoOn();
+      expect(await manager()).toContain('primary_isolated');
+      const closed = (session: SqlSession) => session.query('SELECT @@GLOBAL.super_read_only AS closed');
+      await expect.poll(async () => numberOf((await on(old, closed))[0] ?? {}, 'closed'), patient).toBe(1);
+      await cluster.network.heal();
+      await expectWhole();
+    },
+  );
+
+  it(
+    'keeps its role while a replica hears from it, though the manager does not reach it',
+    { timeout: testMs },
+    async () => {
+      const primary = await cluster.primary();
+      await cluster.network.separate(primary.hostaddr, `${cluster.network.network}.1`);
+      await sleep(6000);
+      expect((await cluster.primary()).hostaddr).toBe(primary.hostaddr);
+      await cluster.network.heal();
+      await expectWritesGoOn();
+      await expectWhole();
+    },
+  );
+
+  it(
+    'keeps its role when no replica could acknowledge what another one commits',
+    { timeout: testMs },
+    async () => {
+      const primary = await cluster.primary();
+      const [first, second, third] = cluster.nodes.map(({ hostaddr }) => hostaddr);
+      if (first === undefined || second === undefined || third === undefined) throw new Error('three nodes');
+      await cluster.network.separate(first, second);
+      await cluster.network.separate(second, third);
+      await cluster.network.separate(first, third);
+      await expect.poll(manager, patient).toContain('is reached by 1 others');
+      await cluster.network.heal();
+      await expectWritesGoOn();
+      expect((await cluster.primary()).hostaddr).toBe(primary.hostaddr);
+      await expectWhole();
+    },
+  );
+});
