@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type {
+  FormerSetting,
   InstanceState,
   InstanceView,
   SavedTransactions,
@@ -264,6 +265,17 @@ export class Instance {
     const { engine, record } = this.#options;
     if (engine.saveTransactions !== undefined) return engine.saveTransactions(request);
     throw new KlusterError('bad_request', `${record.instanceId} is no storage node`);
+  }
+
+  /** @throws KlusterError agent_refused while the process runs */
+  async restoreSetting(former: FormerSetting): Promise<void> {
+    await this.#exclusive(async () => {
+      this.#assertThere();
+      const { engine, record } = this.#options;
+      if (this.#run !== null)
+        throw new KlusterError('agent_refused', `${record.instanceId} runs: its settings are not restored`);
+      await engine.restoreSetting(former);
+    });
   }
 
   /** @throws KlusterError cgroup_unavailable */

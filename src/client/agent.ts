@@ -1,6 +1,7 @@
 import { isDeadlineError, linkedSignal, withDeadline } from '../core/abort.ts';
 import type { ReadableStream } from 'node:stream/web';
 import type {
+  FormerSetting,
   AgentEvent,
   Health,
   InstanceSpec,
@@ -130,6 +131,12 @@ export class AgentClient {
   ): Promise<SavedTransactions> {
     const path = instancePath(id, '/save-transactions');
     return this.#call({ method: 'POST', path, body, deadlineMs: logReadingMs }, options);
+  }
+
+  /** Puts back what a variable or setting was, of a server that is stopped. */
+  async restoreSetting(id: InstanceId, former: FormerSetting, options?: CallOptions): Promise<void> {
+    const path = instancePath(id, '/restore-setting');
+    await this.#call({ method: 'POST', path, body: former, deadlineMs: quickMs }, options);
   }
 
   /** The limit as the kernel has it afterwards. */

@@ -1,4 +1,9 @@
-import type { EngineName, SavedTransactions, SaveTransactionsRequest } from '../core/agent-protocol.ts';
+import type {
+  EngineName,
+  FormerSetting,
+  SavedTransactions,
+  SaveTransactionsRequest,
+} from '../core/agent-protocol.ts';
 import type { ErrorName } from '../core/errors/catalogue.ts';
 
 /** How to start an engine process: argv, never a shell; the environment is complete, nothing is inherited. */
@@ -64,6 +69,8 @@ export interface EngineInstance {
   bootstrap(signal: AbortSignal): Promise<void>;
   /** Saves what the transaction logs on disk have beyond what is known; whether the process runs does not matter. */
   saveTransactions?(request: SaveTransactionsRequest): Promise<SavedTransactions>;
+  /** While no process runs: puts back what a variable or setting was, which the server may not start with. */
+  restoreSetting(former: FormerSetting): Promise<void>;
   /** What the end of the log of a failed start tells; null when nothing particular. */
   diagnose(log: string): ErrorName | null;
 }
