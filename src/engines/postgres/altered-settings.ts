@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { FormerSetting } from '../../core/agent-protocol.ts';
 import { replaceFile } from '../replace-file.ts';
-import { quoteText } from './quote.ts';
 
 const fileName = 'postgresql.auto.conf';
 
@@ -12,8 +11,11 @@ export function withFormerLine(text: string, { name, value }: FormerSetting): st
     .split('\n')
     .filter((line) => line.split('=')[0]?.trim().toLowerCase() !== name.toLowerCase());
   const kept = others.join('\n').trimEnd();
-  return value === null ? `${kept}\n` : `${kept}\n${name} = ${quoteText(value)}\n`;
+  return value === null ? `${kept}\n` : `${kept}\n${name} = ${quoted(value)}\n`;
 }
+
+/** As the server writes it: it refuses line ends in a setting. */
+const quoted = (value: string): string => `'${value.replaceAll(/['\\]/g, '$&$&')}'`;
 
 /** While the server is down: puts back what a setting was. */
 export async function restoreAltered(dataDirectory: string, former: FormerSetting): Promise<void> {

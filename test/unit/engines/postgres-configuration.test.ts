@@ -58,6 +58,11 @@ test('an altered setting is put back to what it was, or is altered no more', () 
   expect(withFormerLine(text, { name, value: '8' })).toBe(
     "# written by ALTER SYSTEM\nwork_mem = '4MB'\nmax_worker_processes = '8'\n",
   );
+  expect(withFormerLine('', { name, value: String.raw`it's \ x` })).toBe(
+    String.raw`
+max_worker_processes = 'it''s \\ x'
+`,
+  );
   expect(withFormerLine(text, { name: 'Work_Mem', value: null })).toBe(
     "# written by ALTER SYSTEM\nmax_worker_processes = '9'\n",
   );
