@@ -1,92 +1,38 @@
 import { loadavg } from 'node:os';
 import { setTimeout as sleep } from 'node:timers/promises';
-import type { StorageNodeJson } from '../src/core/rest-types.ts';
 import { MachineNetwork } from '../test/support/machine-network.ts';
 import { BenchCluster } from './failover/bench-cluster.ts';
+import { Figures, type Round } from './failover/figures.ts';
 import { plainGroupOutages } from './failover/plain-group.ts';
+import { scenarios, type Mend, type Scenario, type Stage } from './failover/scenarios.ts';
 import { ComputeTarget, DirectTarget } from './failover/targets.ts';
 import { Writer } from './failover/writer.ts';
 import type { BenchOptions } from './options.ts';
 import { BenchInstallation } from './support/installation.ts';
-import { percentile, rounded } from './support/statistics.ts';
+import { rounded } from './support/statistics.ts';
 import { withWorkspace } from './support/workspace.ts';
 
 /**
- * The write outage that clients see when a shard loses its primary: one writes through a compute node, one directly at
- * whichever node takes writes. Beside it plain group replication with its own defaults.
+ * The write outage that clients see when a shard loses its primary, or an operator moves it: one writes through a compute
+ * node, one directly at whichever node takes writes. Beside it plain group replication with its own defaults.
  */
-interface Scenario {
-  readonly name: string;
-  readonly haMode: 'rbr' | 'mgr';
-  /** Makes the fault. @returns the way to take it back */
-  strike(primary: StorageNodeJson, network: MachineNetwork): Promise<() => Promise<void>>;
-}
-
-const nothingToMend = (): Promise<void> => Promise.resolve();
-
-function signalTo(node: StorageNodeJson, signal: NodeJS.Signals): void {
-  if (node.pid === null) throw new Error(`the process of ${node.hostaddr} is not known`);
-  process.kill(node.pid, signal);
-}
-
-const scenarios: readonly Scenario[] = [
-  {
-    name: 'rbr, kill -9',
-    haMode: 'rbr',
-    strike: (primary) => {
-      signalTo(primary, 'SIGKILL');
-      return Promise.resolve(nothingToMend);
-    },
-  },
-  {
-    name: 'rbr, SIGSTOP',
-    haMode: 'rbr',
-    strike: (primary) => {
-      signalTo(primary, 'SIGSTOP');
-      return Promise.resolve(() => {
-        signalTo(primary, 'SIGCONT');
-        return Promise.resolve();
-      });
-    },
-  },
-  {
-    name: 'rbr, partition',
-    haMode: 'rbr',
-    strike: async (primary, network) => {
-      await network.cut(primary.hostaddr);
-      return () => network.mend(primary.hostaddr);
-    },
-  },
-  {
-    name: 'mgr, kill -9',
-    haMode: 'mgr',
-    strike: (primary) => {
-      signalTo(primary, 'SIGKILL');
-      return Promise.resolve(nothingToMend);
-    },
-  },
-];
-
 const defaultRounds = 5;
+const quickScenarios = 2;
 const prefix = '10.231.24';
 const recoveryDeadlineMs = 60_000;
-const settleMs = 1000;
+/** Writers have their connections by then. */
+const settleMs = 500;
 const pollMs = 20;
-
-interface Figures {
-  readonly compute: number[];
-  readonly direct: number[];
-  lost: number;
-  /** Sessions with the compute node that hung and were given up. */
-  hung: number;
-}
+const rowsOfRound = 100_000;
+/** Plain groups that are measured at once: almost all of their outage is waiting. */
+const plainGroups = 2;
 
 export async function benchFailover(options: BenchOptions): Promise<void> {
-  const rounds = options.rounds ?? defaultRounds;
-  const figures = new Map<string, Figures>();
+  const figures = new Figures();
   const network = await MachineNetwork.make(prefix, 3);
-  try {
-    await withWorkspace([], async (directory) => {
+  await withWorkspace(
+    [],
+    async (directory) => {
       const computer = `${prefix}.2`;
       const installation = await BenchInstallation.start(directory, {
         manager: `${prefix}.1`,
@@ -94,106 +40,128 @@ export async function benchFailover(options: BenchOptions): Promise<void> {
         namespaceOf: (machine) => (machine === computer ? undefined : network.namespaceOf(machine)),
         failover: { fastPerHour: 1_000_000 },
       });
-      for (const haMode of options.quick ? (['rbr'] as const) : (['rbr', 'mgr'] as const)) {
-        const wanted = scenarios.filter((scenario) => scenario.haMode === haMode);
-        const cluster = await BenchCluster.create(installation, {
-          haMode,
-          storage: network.machines,
-          computer,
-        });
-        const measured = { rounds, scenarios: options.quick ? wanted.slice(0, 1) : wanted };
-        await measure({ cluster, network }, measured, figures);
-        await cluster.remove();
-      }
-      const plain = options.quick ? [] : await plainGroupOutages(directory, rounds);
-      report(figures, plain, rounds);
-    });
-  } finally {
-    await network.close();
-  }
+      const bench = { installation, network, computer, directory };
+      await (options.quick ? quick(bench, figures) : measureAll(bench, options.rounds, figures));
+    },
+    async () => {
+      figures.report();
+      await network.close();
+    },
+  );
 }
 
-interface Stage {
-  readonly cluster: BenchCluster;
+interface Bench {
+  readonly installation: BenchInstallation;
   readonly network: MachineNetwork;
+  readonly computer: string;
+  readonly directory: string;
+}
+
+async function quick(bench: Bench, figures: Figures): Promise<void> {
+  await measure(bench, { rounds: 1, scenarios: scenarios.slice(0, quickScenarios) }, figures);
+}
+
+/**
+ * rbr has the machine for itself. What takes seconds of waiting for the detector of the engine, group replication with
+ * Kluster and without, runs side by side.
+ */
+async function measureAll(bench: Bench, rounds = defaultRounds, figures: Figures): Promise<void> {
+  const of = (haMode: string): readonly Scenario[] =>
+    scenarios.filter((scenario) => scenario.haMode === haMode);
+  await measure(bench, { rounds, scenarios: of('rbr') }, figures);
+  const groups = Math.min(plainGroups, rounds);
+  const outcomes = await Promise.allSettled([
+    measure(bench, { rounds, scenarios: of('mgr') }, figures),
+    ...Array.from({ length: groups }, (_, group) =>
+      plainGroupOutages(bench.directory, group, (direct, index) => {
+        const round = index * groups + group + 1;
+        if (round > rounds) return false;
+        figures.add({
+          ...nothing,
+          scenario: 'plain group replication, kill -9',
+          round,
+          direct,
+          load: load(),
+        });
+        return round + groups <= rounds;
+      }),
+    ),
+  ]);
+  for (const outcome of outcomes) if (outcome.status === 'rejected') throw outcome.reason;
+}
+
+const nothing = { compute: null, lost: 0, hung: 0, broken: 0, failed: 0 };
+const load = (): number => rounded(loadavg()[0] ?? 0, 1);
+
+interface Work {
+  readonly rounds: number;
+  readonly scenarios: readonly Scenario[];
 }
 
 /** Rounds are interleaved, so that whatever else the machine does hits all scenarios alike. */
-async function measure(
-  stage: Stage,
-  { rounds, scenarios: wanted }: { readonly rounds: number; readonly scenarios: readonly Scenario[] },
-  into: Map<string, Figures>,
-): Promise<void> {
-  let first = 1;
-  for (let round = 1; round <= rounds; round += 1) {
-    for (const scenario of wanted) {
-      const figures = into.get(scenario.name) ?? { compute: [], direct: [], lost: 0, hung: 0 };
-      into.set(scenario.name, figures);
-      await strikeOnce(stage, { scenario, first }, figures);
-      first += 1_000_000;
-      const shown = [figures.compute.at(-1), figures.direct.at(-1)].map((ms) => String(Math.round(ms ?? 0)));
-      const load = (loadavg()[0] ?? 0).toFixed(1);
-      console.error(
-        `${scenario.name}, round ${String(round)} of ${String(rounds)}: ${shown.join(' and ')} ms, load ${load}`,
-      );
+async function measure({ installation, network, computer }: Bench, work: Work, into: Figures): Promise<void> {
+  const haMode = work.scenarios[0]?.haMode ?? 'rbr';
+  const cluster = await BenchCluster.create(installation, { haMode, storage: network.machines, computer });
+  const order = Array.from({ length: work.rounds }, (_, round) =>
+    work.scenarios.map((scenario) => ({ scenario, round: round + 1 })),
+  ).flat();
+  for (const [index, { scenario, round }] of order.entries()) {
+    const began = performance.now();
+    try {
+      into.add({ ...(await strikeOnce({ cluster, network }, scenario, index * rowsOfRound)), round });
+    } catch (error) {
+      into.addUnfinished(scenario.name, error);
     }
+    const seconds = rounded((performance.now() - began) / 1000, 1);
+    console.error(
+      `${scenario.name}, round ${String(round)} of ${String(work.rounds)}, took ${String(seconds)} s`,
+    );
   }
+  into.addLostInTheEnd(await cluster.lostSince());
+  await cluster.remove();
 }
 
-async function strikeOnce(
-  { cluster, network }: Stage,
-  { scenario, first }: { readonly scenario: Scenario; readonly first: number },
-  figures: Figures,
-): Promise<void> {
+/** Rows are numbered from `first` on. */
+async function strikeOnce(stage: Stage, scenario: Scenario, first: number): Promise<Omit<Round, 'round'>> {
+  const { cluster } = stage;
   await cluster.untilWhole();
   const throughComp = new ComputeTarget(await cluster.computeLogin());
-  const servers = await cluster.nodes();
   const compute = new Writer(throughComp, first);
-  const direct = new Writer(new DirectTarget(servers, cluster.management), first);
+  const direct = new Writer(new DirectTarget(await cluster.nodes(), cluster.management), first);
   await sleep(settleMs);
   const primary = await cluster.primary();
-  for (const writer of [compute, direct]) writer.markFault();
-  const mend = await scenario.strike(primary, network);
+  const struckAt = performance.now();
+  let mend: Mend = () => Promise.resolve();
   try {
-    figures.compute.push(await outageOf(compute));
-    figures.direct.push(await outageOf(direct));
+    mend = await scenario.strike(primary, stage);
+    await cluster.untilMoved(primary);
+    await Promise.all([untilWritten(compute), untilWritten(direct)]);
   } finally {
     await mend();
+    await Promise.all([compute.stop(), direct.stop()]);
   }
-  await sleep(settleMs);
-  await Promise.all([compute.stop(), direct.stop()]);
+  const failed = compute.failed;
+  const measuredLoad = load();
   await cluster.untilWhole();
-  figures.hung += throughComp.abandoned;
-  figures.lost += await cluster.lost('audit', compute.acknowledged);
-  figures.lost += await cluster.lost('direct', direct.acknowledged);
+  return {
+    scenario: scenario.name,
+    compute: rounded(compute.longestGapMs(struckAt), 0),
+    direct: rounded(direct.longestGapMs(struckAt), 0),
+    lost:
+      (await cluster.lost('audit', compute.acknowledged)) +
+      (await cluster.lost('direct', direct.acknowledged)),
+    hung: throughComp.hung,
+    broken: throughComp.broken,
+    failed,
+    load: measuredLoad,
+  };
 }
 
-async function outageOf(writer: Writer): Promise<number> {
-  const deadline = performance.now() + recoveryDeadlineMs;
-  while (performance.now() < deadline) {
-    const outage = writer.outageMs();
-    if (outage !== null) return outage;
+async function untilWritten(writer: Writer): Promise<void> {
+  const since = performance.now();
+  while (performance.now() < since + recoveryDeadlineMs) {
+    if (writer.hasWrittenSince(since)) return;
     await sleep(pollMs);
   }
   throw new Error(`nothing was acknowledged within ${String(recoveryDeadlineMs)} ms after the fault`);
-}
-
-function summary(milliseconds: readonly number[]) {
-  const at = (percent: number): number => rounded(percentile(milliseconds, percent), 0);
-  return { p50: at(50), p95: at(95), max: at(100) };
-}
-
-function report(figures: ReadonlyMap<string, Figures>, plain: readonly number[], rounds: number): void {
-  const rows = [...figures].flatMap(([name, { compute, direct, lost, hung }]) => [
-    [`${name}, through a compute node`, { ...summary(compute), lost, hung }] as const,
-    [`${name}, directly`, { ...summary(direct), lost, hung: 0 }] as const,
-  ]);
-  if (plain.length > 0)
-    rows.push(['plain group replication, kill -9, directly', { ...summary(plain), lost: 0, hung: 0 }]);
-  const table = Object.fromEntries(rows);
-  console.log(
-    `write outage in milliseconds, ${String(rounds)} rounds; lost: acknowledged rows that are gone`,
-  );
-  console.table(table);
-  console.log(JSON.stringify({ bench: 'failover', rounds, figures: table }));
 }

@@ -18,6 +18,8 @@ export interface ClusterPlaces {
   readonly computer: string;
 }
 
+type Table = 'audit' | 'direct';
+
 const user = 'abc';
 const password = 'An0ther-Secret';
 const wholeDeadlineMs = 180_000;
@@ -30,6 +32,7 @@ export class BenchCluster {
   readonly #installation: BenchInstallation;
   readonly #haMode: HaMode;
   readonly #management: Credential;
+  readonly #acknowledged: Readonly<Record<Table, number[]>> = { audit: [], direct: [] };
 
   private constructor(
     installation: BenchInstallation,
@@ -149,13 +152,42 @@ export class BenchCluster {
     });
   }
 
+  /** Waits until another node than this one is recorded as the primary. */
+  async untilMoved(former: StorageNodeJson): Promise<void> {
+    const deadline = performance.now() + wholeDeadlineMs;
+    while ((await this.primary()).node_id === former.node_id) {
+      if (performance.now() > deadline) throw new Error(`${former.hostaddr} stays the primary`);
+      await sleep(pollMs);
+    }
+  }
+
   /** Acknowledged rows that are not there. */
-  async lost(table: 'audit' | 'direct', acknowledged: readonly number[]): Promise<number> {
-    const rows = await this.#on(await this.primary(), (session) =>
-      session.query(table === 'audit' ? 'SELECT id FROM app.audit' : 'SELECT id FROM app.direct'),
-    );
+  async lost(table: Table, acknowledged: readonly number[]): Promise<number> {
+    for (const id of acknowledged) this.#acknowledged[table].push(id);
+    return this.#missing(table, acknowledged);
+  }
+
+  /** Of all rows that were asked for before: those that are not there by now. */
+  async lostSince(): Promise<number> {
+    const { audit, direct } = this.#acknowledged;
+    return (await this.#missing('audit', audit)) + (await this.#missing('direct', direct));
+  }
+
+  async #missing(table: Table, ids: readonly number[]): Promise<number> {
+    const sql = `SELECT id FROM app.${table} WHERE id >= ?`;
+    const rows = await this.#on(await this.primary(), (session) => session.rows(sql, [ids[0] ?? 0]));
     const present = new Set(rows.map((row) => numberOf(row, 'id')));
-    return acknowledged.filter((id) => !present.has(id)).length;
+    return ids.filter((id) => !present.has(id)).length;
+  }
+
+  /** Moves the primary elsewhere as an operator does; returns when the job has ended. */
+  async switchOver({ hostaddr, port }: HostPort): Promise<void> {
+    const [shard] = (await this.#json()).shards;
+    await this.#installation.run('manual_switch', {
+      cluster_id: this.id,
+      shard_id: String(shard?.shard_id),
+      master_hostaddr: `${hostaddr}_${String(port)}`,
+    });
   }
 
   #on<T>({ hostaddr, port }: HostPort, work: (session: SqlSession) => Promise<T>): Promise<T> {

@@ -13,6 +13,7 @@ import {
 import type { SqlSession } from '../../src/engines/sql.ts';
 import { configureLoopback } from '../../test/support/loopback.ts';
 import { BareMysql } from '../cluster/bare-mysql.ts';
+import { rounded } from '../support/statistics.ts';
 import { DirectTarget } from './targets.ts';
 import { Writer } from './writer.ts';
 
@@ -23,7 +24,9 @@ const defaultOptions = [
   'group_replication_unreachable_majority_timeout',
   'group_replication_exit_state_action',
 ];
-const hosts = [41, 42, 43].map((host) => `127.0.24.${String(host)}`);
+/** Of group 0, 1, …, which may run at the same time. */
+const hostsOf = (group: number): readonly string[] =>
+  [41, 42, 43].map((host) => `127.0.24.${String(host + group * 10)}`);
 const account = { user: 'bench', password: 'An0ther-Secret' };
 const deadlineMs = 120_000;
 const pollMs = 100;
@@ -36,12 +39,17 @@ class PlainGroup {
     this.servers = servers;
   }
 
-  static async start(directory: string): Promise<PlainGroup> {
+  static async start(directory: string, number: number): Promise<PlainGroup> {
     const [user, mysql, postgres] = [await engineUser(), await findMysql(), await findPostgres()];
     await mkdir(directory, { recursive: true });
-    const servers = hosts.map((hostaddr, index) => {
-      const spec = { groupName: 'c0ffee00-0000-4000-8000-000000000001', serverId: index + 1 };
-      return new BareMysql({ user, mysql, postgres, hostaddr }, directory, index, { spec, defaultOptions });
+    const servers = hostsOf(number).map((hostaddr, index) => {
+      const spec = { groupName: `c0ffee00-0000-4000-8000-00000000000${String(number)}`, serverId: index + 1 };
+      // Group replication binds its port on every address of the host, so no two groups may share ports.
+      const input = { user, mysql, postgres, hostaddr };
+      return new BareMysql(input, directory, number * hostsOf(number).length + index, {
+        spec,
+        defaultOptions,
+      });
     });
     const group = new PlainGroup(servers);
     for (const server of servers) await server.initialise();
@@ -100,21 +108,24 @@ function on<T>(server: BareMysql, work: (session: SqlSession) => Promise<T>): Pr
   return withMysql(address, AbortSignal.timeout(deadlineMs), work);
 }
 
-/** Milliseconds of each outage that a client sees which writes directly and looks for the new primary itself. */
-export async function plainGroupOutages(directory: string, rounds: number): Promise<readonly number[]> {
-  const unconfigure = await configureLoopback(hosts);
-  const group = await PlainGroup.start(join(directory, 'plain'));
+/**
+ * Kills the primary of a group again and again, and tells `add` the milliseconds of each outage that a client sees which
+ * writes directly and looks for the new primary itself, and the number of outages before; until that returns false.
+ */
+export async function plainGroupOutages(
+  directory: string,
+  number: number,
+  add: (outageMs: number, before: number) => boolean,
+): Promise<void> {
+  const unconfigure = await configureLoopback(hostsOf(number));
   try {
-    const outages: number[] = [];
-    for (let round = 1; round <= rounds; round += 1) {
-      outages.push(await strike(group, round * 1_000_000));
-      console.error(
-        `plain group, round ${String(round)} of ${String(rounds)}: ${String(Math.round(outages.at(-1) ?? 0))} ms`,
-      );
+    const group = await PlainGroup.start(join(directory, `plain${String(number)}`), number);
+    try {
+      for (let round = 0; add(await strike(group, (round + 1) * 100_000), round); round += 1);
+    } finally {
+      await group.stop();
     }
-    return outages;
   } finally {
-    await group.stop();
     await unconfigure();
   }
 }
@@ -124,16 +135,17 @@ async function strike(group: PlainGroup, first: number): Promise<number> {
   const writer = new Writer(new DirectTarget(servers, account), first);
   await sleep(1000);
   const primary = await group.primary();
-  writer.markFault();
+  const struckAt = performance.now();
   await primary.stop();
   try {
-    const deadline = performance.now() + deadlineMs;
-    for (;;) {
-      const outage = writer.outageMs();
-      if (outage !== null) return outage;
-      if (performance.now() > deadline) throw new Error('the plain group does not take writes again');
+    const since = performance.now();
+    while (!writer.hasWrittenSince(since)) {
+      if (performance.now() > since + deadlineMs) {
+        throw new Error('the plain group does not take writes again');
+      }
       await sleep(20);
     }
+    return rounded(writer.longestGapMs(struckAt), 0);
   } finally {
     await writer.stop();
     await group.repair(primary);

@@ -3,8 +3,10 @@ import type { HostPort } from '../../src/core/model.ts';
 import { closeMysql, MysqlSession, openMysql, type MysqlLink } from '../../src/engines/mysql/connection.ts';
 import type { WriteTarget } from './writer.ts';
 
-/** An application's patience: then it drops the connection and opens another one. */
+/** An application's patience with one server, of which it knows others: then it drops the connection and tries the next. */
 const patienceMs = 1000;
+/** A compute node is the only address that an application knows: it waits until nobody would. */
+const hungMs = 30_000;
 
 interface Login {
   readonly user: string;
@@ -16,8 +18,8 @@ async function within<T>(work: Promise<T>, giveUp: () => void): Promise<T> {
   const late = new Promise<never>((_resolve, reject) => {
     timer = setTimeout(() => {
       giveUp();
-      reject(new Error(`no answer within ${String(patienceMs)} ms`));
-    }, patienceMs);
+      reject(new Error(`no answer within ${String(hungMs)} ms`));
+    }, hungMs);
   });
   work.catch(() => undefined);
   try {
@@ -27,12 +29,14 @@ async function within<T>(work: Promise<T>, giveUp: () => void): Promise<T> {
   }
 }
 
-/** Through a compute node. The session is kept as long as it answers. */
+/** Through a compute node. The session is kept, whatever its statements say, as long as it answers. */
 export class ComputeTarget implements WriteTarget {
   readonly #options: HostPort & Login;
   #client: Client | null = null;
-  /** Sessions that were given up. */
-  abandoned = 0;
+  /** Sessions that were given up because a statement had no answer. */
+  hung = 0;
+  /** Sessions that the compute node ended. */
+  broken = 0;
 
   constructor(options: HostPort & Login) {
     this.#options = options;
@@ -43,7 +47,7 @@ export class ComputeTarget implements WriteTarget {
     await within(
       client.query('INSERT INTO audit VALUES ($1)', [id]).then(() => undefined),
       () => {
-        this.abandoned += 1;
+        this.hung += 1;
         this.#drop();
       },
     );
@@ -57,7 +61,9 @@ export class ComputeTarget implements WriteTarget {
     const { hostaddr: host, port, user, password } = this.#options;
     const client = new Client({ host, port, user, password, database: 'postgres' });
     client.on('error', () => {
-      if (this.#client === client) this.#client = null;
+      if (this.#client !== client) return;
+      this.broken += 1;
+      this.#client = null;
     });
     client.connect().catch(() => {
       if (this.#client === client) this.#client = null;

@@ -12,12 +12,12 @@ const pauseMs = 5;
 /** Writes numbered rows one after another, every 5 ms, and remembers when which of them were acknowledged. */
 export class Writer {
   readonly acknowledged: number[] = [];
+  /** Writes that ended with an error. */
+  failed = 0;
   readonly #target: WriteTarget;
+  readonly #times: number[] = [];
   #next: number;
-  #lastAt = performance.now();
-  #faultAt = Number.POSITIVE_INFINITY;
-  #lastBefore = Number.NaN;
-  #firstAfter: number | null = null;
+  #begunOfLast = Number.NEGATIVE_INFINITY;
   #stopped = false;
   readonly #running: Promise<void>;
 
@@ -28,19 +28,17 @@ export class Writer {
     this.#running = this.#run();
   }
 
-  /** To be called right before the fault is made. */
-  markFault(): void {
-    this.#lastBefore = this.#lastAt;
-    this.#faultAt = performance.now();
-    this.#firstAfter = null;
+  /** Whether a write was acknowledged that began after that moment. */
+  hasWrittenSince(moment: number): boolean {
+    return this.#begunOfLast > moment;
   }
 
-  /**
-   * Milliseconds from the last acknowledgement before the fault to the first one after it; null while there is none. A write under way when the
-   * fault came may still be acknowledged by the old primary.
-   */
-  outageMs(): number | null {
-    return this.#firstAfter === null ? null : this.#firstAfter - this.#lastBefore;
+  /** The longest time between two acknowledgements one after the other, in milliseconds, if it ended after `from`. */
+  longestGapMs(from: number): number {
+    const gaps = this.#times.map((at, index) =>
+      at < from || index === 0 ? 0 : at - (this.#times[index - 1] ?? at),
+    );
+    return Math.max(0, ...gaps);
   }
 
   async stop(): Promise<void> {
@@ -58,14 +56,14 @@ export class Writer {
         () => false,
       );
       if (done) this.#acknowledge(id, begun);
+      else this.failed += 1;
       await sleep(pauseMs);
     }
   }
 
   #acknowledge(id: number, begun: number): void {
     this.acknowledged.push(id);
-    this.#lastAt = performance.now();
-    if (begun < this.#faultAt) this.#lastBefore = this.#lastAt;
-    else this.#firstAfter ??= this.#lastAt;
+    this.#times.push(performance.now());
+    this.#begunOfLast = begun;
   }
 }

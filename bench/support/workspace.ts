@@ -8,11 +8,12 @@ const stopSignals = ['SIGINT', 'SIGTERM'] as const;
 
 /**
  * Runs a benchmark in a directory of its own, with loopback addresses of its own. At the end, also when it fails or is
- * interrupted, every process that names the directory is ended, and directory and addresses are removed.
+ * interrupted, every process that names the directory is ended, directory and addresses are removed, and then `last` is done.
  */
 export async function withWorkspace(
   addresses: readonly string[],
   work: (directory: string) => Promise<void>,
+  last: () => Promise<void> = () => Promise.resolve(),
 ): Promise<void> {
   const directory = await mkdtemp(join(tmpdir(), 'kb-'));
   // Engines run as another user and must be able to pass through.
@@ -22,6 +23,7 @@ export async function withWorkspace(
     for (const left of await leftProcesses({ id: directory, directory }, 0)) await endProcess(left);
     await rm(directory, { recursive: true, force: true, maxRetries: 5, retryDelay: 100 });
     await unconfigure();
+    await last();
   };
   const interrupted = (): void => {
     process.exitCode = 130;

@@ -10,8 +10,10 @@
 #include "executor/execAsync.h"
 #include "executor/executor.h"
 #include "storage/latch.h"
+#include "utils/timeout.h"
 
 #include "async.h"
+#include "remote.h"
 #include "scan.h"
 #include "targets.h"
 
@@ -77,6 +79,26 @@ kluster_async_request(AsyncRequest *request)
 		produce(request);
 }
 
+static void
+do_nothing(void)
+{
+}
+
+/*
+ * The executor waits without end. Any timeout sets the latch, whereupon it asks
+ * again what to wait for. So a wake-up that somebody else has used up is made up for.
+ */
+static void
+look_again_soon(void)
+{
+	static TimeoutId look = MAX_TIMEOUTS;
+
+	if (look == MAX_TIMEOUTS)
+		look = RegisterTimeout(USER_TIMEOUT, do_nothing);
+	if (!get_timeout_active(look))
+		enable_timeout_after(look, KLUSTER_LOOK_MILLISECONDS);
+}
+
 void
 kluster_async_configure_wait(AsyncRequest *request)
 {
@@ -85,6 +107,8 @@ kluster_async_configure_wait(AsyncRequest *request)
 
 	if (has_to_wait(request))
 		return;
+	if (scan->result != NULL)
+		kluster_check_source(scan->result);
 	if (scan->result == NULL || kluster_result_socket(scan->result) == PGINVALID_SOCKET)
 	{
 		request->callback_pending = false;
@@ -95,6 +119,7 @@ kluster_async_configure_wait(AsyncRequest *request)
 			return;
 		}
 	}
+	look_again_soon();
 	AddWaitEventToSet(append->as_eventset, WL_SOCKET_READABLE, kluster_result_socket(scan->result), NULL, request);
 }
 

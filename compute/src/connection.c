@@ -33,9 +33,6 @@
 /* Between two attempts to connect, unless the topology changes. */
 #define RETRY_MILLISECONDS 200
 
-/* How often a wait looks whether the server is still the one to wait for. */
-#define LOOK_MILLISECONDS 500
-
 static HTAB *cache = NULL;
 
 static void
@@ -217,6 +214,7 @@ connect_now(KlusterConnection *connection)
 	MYSQL	   *connected = NULL;
 	int			wishes;
 
+	connection->given_up = false;
 	connection->mysql = mysql_init(NULL);
 	if (connection->mysql == NULL)
 		ereport(ERROR, (errcode(ERRCODE_OUT_OF_MEMORY), errmsg("out of memory")));
@@ -376,12 +374,8 @@ prepare_wait_set(KlusterConnection *connection, int events)
 	connection->wait_events = events;
 }
 
-/*
- * Does the topology name another server by now? Then the one that is waited for
- * may hang for ever: it was failed over because it does not answer.
- */
-static bool
-has_moved(KlusterConnection *connection)
+bool
+kluster_has_moved(KlusterConnection *connection)
 {
 	const KlusterTopology *topology;
 	const KlusterShard *shard;
@@ -407,6 +401,13 @@ has_moved(KlusterConnection *connection)
 	return host != NULL && (strcmp(host, connection->host) != 0 || port != connection->port);
 }
 
+void
+kluster_give_up(KlusterConnection *connection)
+{
+	kluster_drop(connection);
+	connection->given_up = true;
+}
+
 int
 kluster_wait(KlusterConnection *connection, int wishes, TimestampTz until)
 {
@@ -419,16 +420,24 @@ kluster_wait(KlusterConnection *connection, int wishes, TimestampTz until)
 	for (;;)
 	{
 		WaitEvent	happened;
-		long		timeout = LOOK_MILLISECONDS;
+		bool		moved;
+		long		timeout = KLUSTER_LOOK_MILLISECONDS;
 
 		CHECK_FOR_INTERRUPTS();
 		if (until != 0)
 			timeout = Min(timeout, TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until));
-		if (timeout == 0 || has_moved(connection))
-			return MYSQL_WAIT_TIMEOUT;
+		/* What has arrived by now still counts. */
+		moved = kluster_has_moved(connection);
+		if (moved)
+			timeout = 0;
 		prepare_wait_set(connection, events);
 		if (WaitEventSetWait(connection->wait_set, timeout, &happened, 1, PG_WAIT_EXTENSION) == 0)
-			continue;
+		{
+			if (timeout > 0)
+				continue;
+			connection->given_up = moved;
+			return MYSQL_WAIT_TIMEOUT;
+		}
 		if (happened.events & WL_LATCH_SET)
 			ResetLatch(MyLatch);
 		if (happened.events & (WL_SOCKET_READABLE | WL_SOCKET_WRITEABLE))

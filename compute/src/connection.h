@@ -115,6 +115,13 @@ typedef enum KlusterFetch
 extern KlusterResult *kluster_query_start(KlusterConnection *connection, const char *sql);
 extern KlusterFetch kluster_try_fetch(KlusterResult *result, char ***values, unsigned long **lengths);
 
+/*
+ * To be called before each wait for the socket: gives the connection up when its
+ * server was replaced meanwhile, and may never answer. The next fetch then sends
+ * the statement to the new one, or is an error.
+ */
+extern void kluster_check_source(KlusterResult *result);
+
 /* The socket to wait for; PGINVALID_SOCKET when the rest of the rows has been stored aside. */
 extern pgsocket kluster_result_socket(KlusterResult *result);
 

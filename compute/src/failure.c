@@ -90,11 +90,17 @@ kluster_error_code(KlusterConnection *connection)
 	return code == 0 ? CR_UNKNOWN_ERROR : code;
 }
 
+const char *
+kluster_loss(KlusterConnection *connection)
+{
+	return connection->given_up ? "it has not answered, and is no longer the primary" : "the connection was lost";
+}
+
 void
 kluster_raise(KlusterConnection *connection, const char *sql)
 {
 	unsigned int code = kluster_error_code(connection);
-	const char *text = pstrdup(connection->mysql == NULL ? "the connection was lost" : mysql_error(connection->mysql));
+	const char *text = pstrdup(connection->mysql == NULL ? kluster_loss(connection) : mysql_error(connection->mysql));
 	int			shown = sql == NULL ? 0 : pg_mbcliplen(sql, (int) strlen(sql), SHOWN_BYTES);
 
 	ereport(ERROR,

@@ -19,6 +19,9 @@ typedef enum KlusterPurpose
 	KLUSTER_ANY					/* some server that is not in the topology (yet) */
 } KlusterPurpose;
 
+/* How often a wait looks, without having been told, whether the server is still the one to wait for. */
+#define KLUSTER_LOOK_MILLISECONDS 500
+
 /* Room for the name of a global transaction: "<comp id>-<timestamp>-<local id>". */
 #define KLUSTER_XID_ROOM 40
 
@@ -52,6 +55,7 @@ struct KlusterConnection
 	pgsocket	wait_socket;	/* the socket in wait_set */
 	int			wait_events;	/* what wait_set waits for at the socket */
 	uint64		version;		/* of the topology when it was last compared */
+	bool		given_up;		/* dropped because the server was replaced, and did not answer */
 
 	/*
 	 * The operation in progress. The client library keeps it suspended between
@@ -90,6 +94,15 @@ extern void kluster_make_ready(KlusterConnection *connection);
 
 /* Drops the connection and makes it anew, to the server that the topology names now: one attempt. */
 extern void kluster_reopen(KlusterConnection *connection);
+
+/*
+ * Does the topology name another server by now? Then the one that is waited for
+ * may hang for ever: it was replaced because it does not answer.
+ */
+extern bool kluster_has_moved(KlusterConnection *connection);
+
+/* Drops the connection to a server that was replaced; the error says so. */
+extern void kluster_give_up(KlusterConnection *connection);
 
 /* Nobody will ask for the answer to the statement of kluster_execute_later() any more. */
 extern void kluster_forget_later(KlusterConnection *connection);
@@ -137,6 +150,9 @@ extern void kluster_lost(KlusterConnection *connection) pg_attribute_noreturn();
 
 /* The error code of the statement that failed; CR_SERVER_LOST when there is no connection any more. */
 extern unsigned int kluster_error_code(KlusterConnection *connection);
+
+/* Why there is no connection any more, for messages. */
+extern const char *kluster_loss(KlusterConnection *connection);
 
 /* Does that code mean that there is no connection (any more)? */
 extern bool kluster_is_connection_failure(unsigned int code);

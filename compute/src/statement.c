@@ -562,6 +562,13 @@ kluster_result_socket(KlusterResult *result)
 }
 
 void
+kluster_check_source(KlusterResult *result)
+{
+	if (kluster_result_socket(result) != PGINVALID_SOCKET && kluster_has_moved(result->connection))
+		kluster_give_up(result->connection);
+}
+
+void
 kluster_close(KlusterResult *result)
 {
 	/* The next user of the connection gets rid of the rows that are left. */
@@ -686,7 +693,8 @@ settle_reply(KlusterConnection *connection, TimestampTz until)
 	}
 	if (until == 0)
 		until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), 5000);
-	if (!connection->active || connection->sending || !stop_statement(connection, until))
+	if (!connection->active || connection->sending || kluster_has_moved(connection) ||
+		!stop_statement(connection, until))
 	{
 		kluster_drop(connection);
 		return;

@@ -12,7 +12,9 @@
 #include "port/atomics.h"
 #include "storage/condition_variable.h"
 #include "storage/ipc.h"
+#include "storage/latch.h"
 #include "storage/lwlock.h"
+#include "storage/proc.h"
 #include "storage/shmem.h"
 #include "utils/builtins.h"
 #include "utils/jsonb.h"
@@ -99,6 +101,19 @@ kluster_check_topology_size(Size length)
 				 errmsg("topology: %zu bytes exceed the limit of %d", length, DOCUMENT_ROOM)));
 }
 
+/* Whoever waits for a server looks whether it is still the one to wait for: a primary that was replaced may never answer. */
+static void
+wake_everybody(void)
+{
+	for (uint32 i = 0; i < ProcGlobal->allProcCount; i++)
+	{
+		PGPROC	   *process = GetPGProcByNumber(i);
+
+		if (process->pid != 0)
+			SetLatch(&process->procLatch);
+	}
+}
+
 void
 kluster_publish_topology(const char *document, Size length, uint64 generation)
 {
@@ -112,6 +127,7 @@ kluster_publish_topology(const char *document, Size length, uint64 generation)
 	}
 	LWLockRelease(shared->lock);
 	ConditionVariableBroadcast(&shared->changed);
+	wake_everybody();
 }
 
 void

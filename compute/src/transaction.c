@@ -182,7 +182,8 @@ kluster_lost(KlusterConnection *connection)
 		connection->doomed = true;
 	ereport(ERROR,
 			(errcode(ERRCODE_CONNECTION_FAILURE),
-			 errmsg("%s: the connection was lost", connection->label)));
+			 errmsg("%s: %s", connection->label, kluster_loss(connection)),
+			 connection->given_up ? errhint("Run the transaction again.") : 0));
 }
 
 static void

@@ -138,7 +138,7 @@ commit_in_one_phase(KlusterConnection *connection)
 		kluster_fail(connection, sql);
 	ereport(ERROR,
 			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),
-			 errmsg("%s: the connection was lost during the commit: its outcome is unknown", connection->label),
+			 errmsg("%s: %s during the commit: its outcome is unknown", connection->label, kluster_loss(connection)),
 			 errdetail_internal("MySQL error %u.", code)));
 }
 

@@ -12,8 +12,8 @@ import { follow } from './follow.ts';
 import { openPrimary } from './open-primary.ts';
 import { provedCandidates } from './prove-acknowledgers.ts';
 import { proveSuccessor } from './prove-successor.ts';
-import { pushTopology } from './push-topology.ts';
 import type { RepairContext } from './repair-context.ts';
+import { Rerouting } from './rerouting.ts';
 
 type FailOver = Extract<ShardAction, { kind: 'fail_over' | 'hand_over' }>;
 
@@ -32,8 +32,8 @@ const othersWaitMs = 5000;
  * 3. apply: the successor applies everything it has received; its relay logs are not touched before. Meanwhile the others,
  *    once they have applied what they received themselves, are made to follow it, for its first commit needs them.
  * 4. promote: recorded under the epoch: a manager whose term has ended stops here.
- * 5. open: it accepts writes, unless too few others are there to follow it; meanwhile the compute nodes send their sessions
- *    to it.
+ * 5. open: it accepts writes, unless too few others are there to follow it; then the compute nodes, connected to long before,
+ *    send their sessions to it. (Sessions that come earlier find a closed server, and wait again.)
  *
  * A manager that dies in between leaves a shard that the next one knows: before `promote` the primary is still lost and
  * everything begins anew; after it the new primary is closed, its replicas astray, or routes stale, each of them a state with
@@ -45,6 +45,7 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
   const log = new FailOverLog(context, action.node, signal);
   const reached = (step: string): void => context.faultPoint(`fail_over:${step}`);
   const { account } = context;
+  const rerouting = new Rerouting(context, signal);
   try {
     if (action.kind === 'hand_over') log.add('close', await closeFirst(context, action.node, signal));
     const fenced = await fence({ ...action, account }, signal);
@@ -63,16 +64,8 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     reached('apply');
     await promote(context, { successor: successor.node, uuid, log }, signal);
     reached('promote');
-    const rerouting = rerouteAll(context, successor.node, signal);
-    const opened = await openPrimary(context, { node: successor.node, promised: others.length }, signal);
-    log.add(
-      'open',
-      opened
-        ? `${colonAddress(successor.node)} accepts writes`
-        : `${colonAddress(successor.node)} stays closed until ${String(context.shard.acknowledgements)} replicas follow it`,
-    );
+    await open(context, { rerouting, successor: successor.node, promised: others.length, log }, signal);
     reached('open');
-    log.add('reroute', await rerouting);
     log.add('follow', await following);
     await log.written();
   } catch (error) {
@@ -80,6 +73,8 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     log.add('Fail', errorText(error));
     await log.written();
     throw error;
+  } finally {
+    rerouting.close();
   }
 }
 
@@ -135,20 +130,38 @@ async function followAll(
   return outcomes.length === 0 ? 'nobody else was there to follow' : outcomes.join('; ');
 }
 
-/** Likewise; a compute node that does not answer is re-routed when it does. */
-async function rerouteAll(
+interface Opening {
+  readonly rerouting: Rerouting;
+  readonly successor: StorageNode;
+  /** Replicas that are being made to follow it. */
+  readonly promised: number;
+  readonly log: FailOverLog;
+}
+
+/** A compute node that does not answer is re-routed when it does. */
+async function open(
   context: RepairContext,
-  primary: StorageNode,
+  { rerouting, successor, promised, log }: Opening,
   signal: AbortSignal,
-): Promise<string> {
-  const serving = context.comps.filter(({ status }) => status === 'active');
-  const outcomes = await Promise.all(
-    serving.map((comp) =>
-      withDeadline(othersWaitMs, signal, (bounded) => pushTopology(context.catalog, comp.id, bounded)).then(
-        () => `${comp.name} sends its sessions to ${colonAddress(primary)}`,
-        errorText,
-      ),
-    ),
-  );
-  return outcomes.length === 0 ? 'there is no compute node' : outcomes.join('; ');
+): Promise<void> {
+  const at = colonAddress(successor);
+  let opening: Promise<boolean> | undefined;
+  let accepts = false;
+  const opened = new Promise<void>((resolve, reject) => {
+    const onOpen = (): void => {
+      accepts = true;
+      resolve();
+    };
+    opening = openPrimary(context, { node: successor, promised, onOpen }, signal);
+    opening.then(() => {
+      resolve();
+    }, reject);
+  });
+  const rerouted = rerouting.reroute(opened, othersWaitMs);
+  await opened;
+  log.add('open', accepts ? `${at} accepts writes` : `${at} stays closed until enough replicas follow it`);
+  const { done, failed } = await rerouted;
+  const told = done.map((name) => `${name} sends its sessions to ${at}`);
+  log.add('reroute', [...told, ...failed].join('; ') || 'there is no compute node');
+  await opening;
 }

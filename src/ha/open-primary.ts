@@ -19,14 +19,22 @@ export async function requireOffice({ catalog, shard }: RepairContext, signal: A
   }
 }
 
+interface ToBeOpened {
+  readonly node: StorageNode;
+  /** So many replicas are being made to follow it at this moment. */
+  readonly promised: number;
+  /** Called when it accepts writes. */
+  readonly onOpen?: () => void;
+}
+
 /**
  * Lets the recorded primary accept writes: each commit waits for its acknowledgements. With fewer replicas that receive from it
- * than these it is made ready, and stays closed, unless `promised`: so many are being made to follow it at this moment.
+ * than these, and fewer promised, it is made ready and stays closed.
  * @returns whether it accepts writes
  */
 export async function openPrimary(
   context: RepairContext,
-  { node, promised }: { readonly node: StorageNode; readonly promised: number },
+  { node, promised, onOpen }: ToBeOpened,
   signal: AbortSignal,
 ): Promise<boolean> {
   await requireOffice(context, signal);
@@ -37,7 +45,7 @@ export async function openPrimary(
       await becomeReady(session, acknowledgements);
       if ((await readSemiSync(session)).clients < acknowledgements) return false;
     }
-    await becomePrimary(session, acknowledgements);
+    await becomePrimary(session, acknowledgements, onOpen === undefined ? {} : { onOpen });
     return true;
   });
 }
@@ -46,30 +54,42 @@ export async function openPrimary(
 async function becomeReady(session: SqlSession, acknowledgements: number): Promise<void> {
   if (acknowledgements > 0) await requireAcknowledgements(session, acknowledgements);
   if ((await readChannel(session)) === null) return;
-  await leave(session);
+  await leaveSource(session);
   await removeChannel(session);
+}
+
+/** What can be done before a node becomes the primary, and what is to be told when it is. */
+export interface Opening {
+  /** What `leaveSource` has said; absent: it is still to be called. */
+  readonly followed?: boolean | undefined;
+  /** Called when the node accepts writes. */
+  readonly onOpen?: () => void;
 }
 
 /** As `openPrimary`, in a session that is open already; the office of the manager was asked for just now. */
 export async function becomePrimary(
   session: SqlSession,
   acknowledgements: number,
-  onOpen?: () => void,
+  { followed, onOpen }: Opening = {},
 ): Promise<void> {
-  const follows = (await readChannel(session)) !== null;
-  if (follows) await leave(session);
+  const hasChannel = followed ?? (await leaveSource(session));
   if (acknowledgements > 0) await requireAcknowledgements(session, acknowledgements);
   await makeWritable(session);
   onOpen?.();
   // Writes do not wait for this: it takes the longest.
-  if (follows) await removeChannel(session);
+  if (hasChannel) await removeChannel(session);
 }
 
-/** A node that was just promoted still has the channel to its former source; all that it received is applied first. */
-async function leave(session: SqlSession): Promise<void> {
+/**
+ * A node that was just promoted still has the channel to its former source; all that it received is applied first.
+ * @returns whether it has one
+ */
+export async function leaveSource(session: SqlSession): Promise<boolean> {
+  if ((await readChannel(session)) === null) return false;
   const received = await receivedGtids(session);
   if (!(await waitForGtids(session, received, applyWaitSeconds))) {
     throw new KlusterError('engine_sql', `received transactions are not applied yet: ${received}`);
   }
   await stopChannel(session);
+  return true;
 }

@@ -9,8 +9,9 @@ import { closeForWrites, makeWritable } from '../engines/mysql/read-only.ts';
 import type { SqlAddress, SqlSession } from '../engines/sql.ts';
 import { sessionOf } from './opened-session.ts';
 import { followIn } from './follow.ts';
-import { becomePrimary } from './open-primary.ts';
-import { rerouteAll } from './reroute-all.ts';
+import { becomePrimary, leaveSource } from './open-primary.ts';
+import { PhaseClock } from './phase-clock.ts';
+import { Rerouting } from './rerouting.ts';
 import { serviceUsers } from './service-users.ts';
 import type { ShardContext } from './shard-context.ts';
 
@@ -25,8 +26,13 @@ export interface Switchover {
 }
 
 export interface SwitchoverResult {
-  /** From the moment at which no write could begin on the old primary until the new one let the first in. */
+  /**
+   * From the moment at which the old primary began to close until the new one was open and compute nodes led to it. A commit
+   * there waits for the first replica that follows.
+   */
   readonly pauseMs: number;
+  /** When what was done within it, in words. */
+  readonly phases: string;
   /** What the health loop has to finish, in words. */
   readonly unfinished: readonly string[];
 }
@@ -35,6 +41,8 @@ export interface SwitchoverResult {
 const applyWaitSeconds = 1;
 const statementTimeoutMs = 5000;
 const putBackMs = 10_000;
+/** A compute node that does not answer in time is re-routed when it does: the health loop finds its stale route. */
+const rerouteMs = 2000;
 
 interface Sessions {
   readonly old: SqlSession;
@@ -77,34 +85,52 @@ export async function switchOver(switchover: Switchover, signal: AbortSignal): P
         return node !== undefined && outcome.status === 'fulfilled' ? [{ node, session: outcome.value }] : [];
       }),
     };
-    const began = performance.now();
+    const rerouting = new Rerouting(context, signal);
     try {
-      await handOver(switchover, sessions, signal);
-    } catch (error) {
-      const left = await putBack(switchover);
-      if (left === null) throw error;
-      throw new KlusterError(
-        'switchover_refused',
-        `${errorText(error)}; the old primary is opened again by the health loop, not at once: ${left}`,
-        { cause: error },
-      );
+      await rerouting.ready();
+      return await move(switchover, { sessions, rerouting, clock: new PhaseClock() }, signal);
+    } finally {
+      rerouting.close();
     }
-    return carryOn(switchover, { sessions, began }, signal);
   });
 }
 
-/** Steps 1 to 3. */
+interface Work {
+  readonly sessions: Sessions;
+  readonly rerouting: Rerouting;
+  readonly clock: PhaseClock;
+}
+
+async function move(switchover: Switchover, work: Work, signal: AbortSignal): Promise<SwitchoverResult> {
+  const uuid = await serverUuid(work.sessions.target);
+  let followed: boolean | undefined;
+  try {
+    followed = await handOver(switchover, { ...work, uuid }, signal);
+  } catch (error) {
+    const left = await putBack(switchover);
+    if (left === null) throw error;
+    throw new KlusterError(
+      'switchover_refused',
+      `${errorText(error)}; the old primary is opened again by the health loop, not at once: ${left}`,
+      { cause: error },
+    );
+  }
+  return carryOn(switchover, { ...work, followed });
+}
+
+/** Steps 1 to 3. @returns what `leaveSource` of the target has said, unless it failed */
 async function handOver(
   { context, old, target, at }: Switchover,
-  sessions: Sessions,
+  { sessions, clock, uuid }: Work & { readonly uuid: string },
   signal: AbortSignal,
-): Promise<void> {
+): Promise<boolean | undefined> {
   const { catalog, shard } = context;
-  const uuid = await serverUuid(sessions.target);
+  clock.start();
   await closeForWrites({ closing: sessions.closing, control: sessions.old }, serviceUsers(context.accounts));
   // A closed server still lets a client commit a prepared transaction (XA COMMIT): of its own, so that it would differ.
   await disconnectClients(sessions.old, { spare: serviceUsers(context.accounts), onlyBusy: false });
   at('closed');
+  clock.mark('closed');
   const gtids = await executedGtids(sessions.old);
   await Promise.all([
     executedBy(sessions.target, target, gtids),
@@ -118,11 +144,16 @@ async function handOver(
       { code: 70_020 },
     );
   }
-  await catalog.database.write(
-    (sql) => catalog.storageNodes.setPrimary(sql, shard.id, target.id, uuid),
-    signal,
-  );
+  clock.mark('caught up');
+  const [recorded, left] = await Promise.allSettled([
+    catalog.database.write((sql) => catalog.storageNodes.setPrimary(sql, shard.id, target.id, uuid), signal),
+    // Should the record fail, the target stays a replica that has stopped, which the health loop starts again.
+    leaveSource(sessions.target),
+  ]);
+  if (recorded.status === 'rejected') throw recorded.reason;
   at('recorded');
+  clock.mark('recorded');
+  return left.status === 'fulfilled' ? left.value : undefined;
 }
 
 async function executedBy(session: SqlSession, node: StorageNode, gtids: string): Promise<void> {
@@ -169,11 +200,10 @@ async function putBack({ context, old }: Switchover): Promise<string | null> {
   }
 }
 
-/** Step 4. */
+/** Step 4. Everything at once, but compute nodes are not led to a target that is not open yet. */
 async function carryOn(
   { context, old, target }: Switchover,
-  { sessions, began }: { readonly sessions: Sessions; readonly began: number },
-  signal: AbortSignal,
+  { sessions, rerouting, clock, followed }: Work & { readonly followed: boolean | undefined },
 ): Promise<SwitchoverResult> {
   const { shard, accounts } = context;
   const replication = accounts.get('replication');
@@ -186,26 +216,28 @@ async function carryOn(
       unfinished.push(`${what}: ${errorText(error)}`);
     }
   };
-  let openedAt: number | null = null;
-  const opened = becomePrimary(sessions.target, shard.fullsyncLevel, () => {
-    openedAt = performance.now();
-  });
-  const rerouted = rerouteAll(context, signal);
-  await Promise.all([
-    attempt(`open ${colonAddress(target)}`, opened),
-    ...sessions.others.map(({ node, session }) =>
-      attempt(`${colonAddress(node)} follows`, followIn(session, { node, primary: target, replication })),
-    ),
-    attempt('the old primary follows', followIn(sessions.old, { node: old, primary: target, replication })),
-    // Not before the routes lead elsewhere: sessions of compute nodes then go on without noticing.
-    rerouted.then((failures) => {
-      unfinished.push(...failures);
-      return attempt(
-        'disconnect the clients of the old primary',
-        disconnectClients(sessions.closing, { spare: serviceUsers(context.accounts), onlyBusy: false }),
+  const following = [{ node: old, session: sessions.old }, ...sessions.others].map(
+    async ({ node, session }) => {
+      await attempt(
+        `${colonAddress(node)} follows`,
+        followIn(session, { node, primary: target, replication }),
       );
-    }),
+      clock.mark(`${colonAddress(node)} followed`);
+    },
+  );
+  const opening = new Promise<void>((resolve) => {
+    const becoming = becomePrimary(sessions.target, shard.fullsyncLevel, { followed, onOpen: resolve });
+    following.push(attempt(`open ${colonAddress(target)}`, becoming).then(resolve));
+  }).then(() => clock.mark('opened'));
+  unfinished.push(...(await rerouting.reroute(opening, rerouteMs)).failed);
+  clock.mark('re-routed');
+  await Promise.all([
+    // Not before the routes lead elsewhere: sessions of compute nodes then go on without noticing.
+    attempt(
+      'disconnect the clients of the old primary',
+      disconnectClients(sessions.closing, { spare: serviceUsers(context.accounts), onlyBusy: false }),
+    ),
+    ...following,
   ]);
-  const pauseMs = (openedAt ?? performance.now()) - began;
-  return { pauseMs: Math.round(pauseMs), unfinished };
+  return { pauseMs: clock.msUntil(['opened', 're-routed']), phases: clock.text(), unfinished };
 }

@@ -14,7 +14,7 @@ import {
   type StatementOptions,
 } from '../sql.ts';
 
-interface Link {
+export interface PostgresLink {
   readonly client: Client;
   /** Drops the connection without a word to the server. */
   readonly cut: () => void;
@@ -49,12 +49,12 @@ function bindable(parameter: SqlParameter): string | number | boolean | null | B
   return typeof parameter === 'bigint' ? parameter.toString() : parameter;
 }
 
-class PostgresSession implements SqlSession {
+export class PostgresSession implements SqlSession {
   private readonly address: SqlAddress;
   private readonly signal: AbortSignal;
-  private readonly link: Link;
+  private readonly link: PostgresLink;
 
-  constructor(address: SqlAddress, signal: AbortSignal, link: Link) {
+  constructor(address: SqlAddress, signal: AbortSignal, link: PostgresLink) {
     this.address = address;
     this.signal = signal;
     this.link = link;
@@ -104,7 +104,7 @@ class PostgresSession implements SqlSession {
   }
 }
 
-async function connectOnce(address: SqlAddress, signal: AbortSignal, tls: boolean): Promise<Link> {
+async function connectOnce(address: SqlAddress, signal: AbortSignal, tls: boolean): Promise<PostgresLink> {
   const { hostaddr, port, connectTimeoutMs = defaultConnectTimeoutMs } = address;
   const server = serverName(address);
   const socket = new Socket();
@@ -144,7 +144,7 @@ async function connectOnce(address: SqlAddress, signal: AbortSignal, tls: boolea
  * TLS when the server has a certificate, else without, as libpq's sslmode=prefer does. The certificate is not
  * verified, because each machine makes its own self-signed one; SCRAM keeps the password secret either way.
  */
-async function open(address: SqlAddress, signal: AbortSignal): Promise<Link> {
+export async function openPostgres(address: SqlAddress, signal: AbortSignal): Promise<PostgresLink> {
   try {
     return await connectOnce(address, signal, true);
   } catch (error) {
@@ -165,12 +165,16 @@ export async function withPostgres<T>(
   signal: AbortSignal,
   run: (session: SqlSession) => Promise<T>,
 ): Promise<T> {
-  const link = await open(address, signal);
+  const link = await openPostgres(address, signal);
   try {
     return await run(new PostgresSession(address, signal, link));
   } finally {
-    // Says goodbye and waits for nothing: a hung server would not answer.
-    link.client.end().catch(link.cut);
-    setImmediate(link.cut);
+    closePostgres(link);
   }
+}
+
+/** Says goodbye and waits for nothing: a hung server would not answer. */
+export function closePostgres(link: PostgresLink): void {
+  link.client.end().catch(link.cut);
+  setImmediate(link.cut);
 }

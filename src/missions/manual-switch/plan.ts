@@ -126,13 +126,13 @@ async function switchNow(step: StepContext<Services>, prepared: ManualSwitchPrep
   await record('begin', `asked for: ${colonAddress(target)} is to be the primary, it has caught up`);
   const switching = context.cluster.haMode === 'mgr' ? switchGroup : switchOver;
   try {
-    const { pauseMs, unfinished } = await switching(
+    const { pauseMs, phases, unfinished } = await switching(
       { context, old, target, at: step.faultPoint },
       step.signal,
     );
     await record(
       'promote',
-      `${colonAddress(target)} is the primary; writes paused for ${String(pauseMs)} ms`,
+      `${colonAddress(target)} is the primary; writes paused for ${String(pauseMs)} ms: ${phases}`,
     );
     for (const what of unfinished) await step.note(`left to the health loop: ${what}`);
     return { pause_ms: pauseMs };

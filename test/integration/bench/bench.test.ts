@@ -49,6 +49,26 @@ describe('npm run bench', () => {
   });
 
   it(
+    'failover: measures what clients see of a switchover and of a failover, and misses no row',
+    { timeout: 240_000 },
+    async () => {
+      const seen = { rounds: 1, p50: positive, max: positive, lost: 0 };
+      const session = { ...seen, hung: 0, broken: 0 };
+      expect(await figures('failover')).toMatchObject({
+        bench: 'failover',
+        figures: {
+          'rbr, planned switchover, through a compute node': session,
+          'rbr, planned switchover, directly': seen,
+          'rbr, kill -9, through a compute node': session,
+          'rbr, kill -9, directly': seen,
+        },
+        lostInTheEnd: 0,
+        unfinished: [],
+      });
+    },
+  );
+
+  it(
     'compute: compares a compute node with MySQL, mysql_fdw and PostgreSQL',
     { timeout: 240_000 },
     async () => {
