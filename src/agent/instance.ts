@@ -271,10 +271,8 @@ export class Instance {
   async restoreSetting(former: FormerSetting): Promise<void> {
     await this.#exclusive(async () => {
       this.#assertThere();
-      const { engine, record } = this.#options;
-      if (this.#run !== null)
-        throw new KlusterError('agent_refused', `${record.instanceId} runs: its settings are not restored`);
-      await engine.restoreSetting(former);
+      if (this.#run !== null) throw new KlusterError('agent_refused', `${this.#record.instanceId} runs`);
+      await this.#options.engine.restoreSetting(former);
     });
   }
 
@@ -284,10 +282,8 @@ export class Instance {
     return this.#exclusive(async () => {
       this.#assertThere();
       if (cgroup === null) {
-        throw new KlusterError(
-          'cgroup_unavailable',
-          `The machine of ${record.instanceId} has no cpu cgroup controller that the agent may write`,
-        );
+        const why = `The machine of ${record.instanceId} has no cpu cgroup controller that the agent may write`;
+        throw new KlusterError('cgroup_unavailable', why);
       }
       const found = cgroup.setLimit(record.instanceId, limit);
       const members = this.#run === null ? [] : processTree(this.#run.process.identity);

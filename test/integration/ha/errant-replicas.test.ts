@@ -67,7 +67,8 @@ describe('an rbr shard none of whose replicas can acknowledge before it is rebui
     async () => {
       const acknowledged = [await writeAgain()];
       const [lost, errant] = await cluster.replicas();
-      if (lost?.pid == null || errant === undefined) throw new Error('two replicas wanted');
+      if (lost === undefined || lost.pid === null || errant === undefined)
+        throw new Error('two replicas wanted');
       await installation.stopAgent(lost.hostaddr);
       process.kill(lost.pid, 'SIGKILL');
       await makeErrant(errant);
