@@ -208,6 +208,10 @@ prepare_command(Alteration *alteration, AlterTableCmd *command)
 		case AT_AttachPartition:
 			attach(alteration, command);
 			return true;
+		case AT_EnableRowSecurity:
+		case AT_ForceRowSecurity:
+			refuse(alteration->relid, "row level security is not supported");
+			return false;
 		case AT_SetRelOptions:
 		case AT_ResetRelOptions:
 		case AT_SetLogged:

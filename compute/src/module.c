@@ -9,6 +9,7 @@
 #include "ddl_hook.h"
 #include "ddl_replay.h"
 #include "ddl_settings.h"
+#include "ddl_failure.h"
 #include "ddl_shared.h"
 #include "ddl_track.h"
 #include "ddl_work.h"
@@ -35,6 +36,7 @@ _PG_init(void)
 	kluster_transaction_init();
 	kluster_work_init_first();
 	kluster_ddl_shared_init();
+	kluster_ddl_failure_init();
 	kluster_ddl_hook_init();
 	kluster_track_init();
 	kluster_replay_init();

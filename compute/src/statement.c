@@ -25,6 +25,9 @@
 /* And for so long. */
 #define MILLISECONDS_TO_SKIP 20
 
+/* How long an unwanted statement without rows may go on, before the server is told to stop it. */
+#define MILLISECONDS_TO_END 50
+
 struct KlusterResult
 {
 	KlusterConnection *connection;
@@ -677,6 +680,24 @@ skip_few_rows(KlusterConnection *connection)
 	return connection->rows == NULL && !mysql_more_results(connection->mysql);
 }
 
+/* Waits a little for the statement of kluster_execute_later(), as a rule a batch that takes some milliseconds. */
+static bool
+ends_soon(KlusterConnection *connection, StepOutcome *outcome)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MILLISECONDS_TO_END);
+	struct pollfd socket = {.fd = mysql_get_socket(connection->mysql), .events = POLLIN};
+
+	if (connection->sending || suspended_step(connection) != STEP_QUERY)
+		return false;
+	while (!poll_step(connection, STEP_QUERY, outcome))
+	{
+		if (GetCurrentTimestamp() >= until)
+			return false;
+		(void) poll(&socket, 1, MILLISECONDS_TO_END);
+	}
+	return true;
+}
+
 static void
 settle_reply(KlusterConnection *connection, TimestampTz until)
 {
@@ -686,6 +707,14 @@ settle_reply(KlusterConnection *connection, TimestampTz until)
 	if (connection->mysql == NULL || !connection->in_reply)
 		return;
 	connection->stream = NULL;
+	outcome.failed = connection->query_failed;
+	if (connection->later != NULL && ends_soon(connection, &outcome))
+	{
+		if (advance_to_rows(connection, &outcome, until))
+			(void) skip_reply(connection, until);
+		return;
+	}
+	outcome.failed = 0;
 	if (connection->rows != NULL && skip_few_rows(connection))
 	{
 		connection->in_reply = false;

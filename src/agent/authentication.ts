@@ -28,14 +28,17 @@ export function requireSignatures(server: FastifyInstance, options: Authenticati
     done(null, body);
   });
 
-  server.addHook('preValidation', async (request) => {
+  server.addHook('preValidation', async (request, reply) => {
     if (openPaths.has(request.url)) return;
     const { method, url, headers } = request;
     const body = Buffer.isBuffer(request.body) ? request.body : Buffer.alloc(0);
     const now = Date.now();
     const target = options.target();
     const verified = verifyRequest(options.secret, { method, path: url, target, body }, headers, now);
-    if (!verified.ok) throw unauthorized(request, verified.reason);
+    if (!verified.ok) {
+      reply.headers(verified.clock ?? {});
+      throw unauthorized(request, verified.reason);
+    }
     if (!nonces.use(verified.nonce, verified.expiresAt, now)) {
       throw unauthorized(request, 'it was received before');
     }

@@ -29,7 +29,8 @@ const killMs = 15_000;
 /** One process of an instance from its start, or adoption, to its end. */
 export class EngineRun {
   readonly process: EngineProcess;
-  readonly startedAt = Date.now();
+  /** On the monotonic clock. */
+  readonly startedAt = performance.now();
   /** Resolves when the engine serves; rejects when the process ends before that. */
   readonly ready: Promise<void>;
   readonly #input: RunInput;

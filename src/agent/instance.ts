@@ -1,4 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import type {
   FormerSetting,
@@ -13,7 +12,6 @@ import type { CpuLimit } from '../core/model.ts';
 import type { EngineInstance } from '../engines/engine.ts';
 import type { EngineUser } from '../engines/installation.ts';
 import { findByArgument, processTree } from '../engines/process-identity.ts';
-import { Backoff } from './backoff.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
 import { whenNotBusy } from './cgroup/files.ts';
 import type { ProcessExit } from './engine-process.ts';
@@ -22,8 +20,9 @@ import { applyCpuLimit } from './cgroup/apply-limit.ts';
 import { makeDirectories, removeDirectories, type OwnedDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
 import { recordedView } from './instance-view.ts';
-import { PulseOfRuns } from './pulse.ts';
 import { RecordKeeper } from './record-keeper.ts';
+import { RestartTimer } from './restart-timer.ts';
+import { VitalSigns } from './vital-signs.ts';
 
 export interface InstanceOptions {
   readonly record: InstanceRecord;
@@ -50,15 +49,13 @@ export class Instance {
   readonly #options: InstanceOptions;
   readonly #record: InstanceRecord;
   readonly #keeper: RecordKeeper;
-  readonly #backoff = new Backoff();
   readonly #warnings = new Map<string, string>();
   #run: EngineRun | null = null;
-  /** Of the run, from when it is ready. */
-  readonly #pulse: PulseOfRuns;
+  readonly #signs: VitalSigns;
   #stopping = false;
   /** An operation is under way. */
   #working = false;
-  #restart: AbortController | null = null;
+  readonly #restarts = new RestartTimer((cancelled) => this.#restartNow(cancelled));
   #starting = new AbortController();
   #operations: Promise<unknown> = Promise.resolve();
   #creation: Promise<InstanceView> | null = null;
@@ -68,8 +65,14 @@ export class Instance {
     this.#options = options;
     this.#record = options.record;
     this.#keeper = new RecordKeeper(options.record, options.store);
-    this.#pulse = new PulseOfRuns(options.engine.openPulse, () => {
-      this.#changed();
+    this.#signs = new VitalSigns({
+      ...options,
+      changed: () => {
+        this.#changed();
+      },
+      writable: () => {
+        this.#restarts.hurry();
+      },
     });
   }
 
@@ -93,7 +96,7 @@ export class Instance {
       state: this.#state(),
       pid: this.#run?.process.pid ?? null,
       warnings: [...this.#warnings.values()],
-      ...(this.#pulse.health !== null && { health: this.#pulse.health }),
+      ...this.#signs.view,
     };
   }
 
@@ -102,8 +105,8 @@ export class Instance {
     if (this.#record.phase !== 'created') return 'creating';
     if (this.#run !== null) return this.#run.isReady ? 'running' : 'starting';
     if (this.#record.desired === 'stopped') return 'stopped';
-    const startComes = this.#restart !== null || this.#working;
-    return this.#backoff.failing || !startComes ? 'failed' : 'starting';
+    const startComes = this.#restarts.isPending || this.#working;
+    return this.#restarts.isFailing || !startComes ? 'failed' : 'starting';
   }
 
   /** Finds the process that an earlier agent started. Its command line tells, so no moment of that start matters. */
@@ -111,6 +114,7 @@ export class Instance {
     const { record, engine, user, logger } = this.#options;
     const [found, ...others] = findByArgument(engine.mark, user.uid);
     if (others.length > 0) logger.warn({ instance: record.instanceId, others }, 'more than one process');
+    if (record.phase === 'created') this.#signs.watchDisks();
     if (found !== undefined) this.#watch(await EngineRun.adopt(this.#runInput(), found));
   }
 
@@ -180,9 +184,10 @@ export class Instance {
   async #remakeNow(): Promise<void> {
     this.#record.desired = 'running';
     this.#record.restarts = 0;
-    this.#backoff.reset();
+    this.#restarts.reset();
     await this.#keeper.save();
     await this.#end('immediate');
+    this.#signs.leaveDisks();
     await removeDirectories(this.owned);
     await this.#make(this.#starting.signal);
   }
@@ -215,14 +220,14 @@ export class Instance {
     }
     this.#record.desired = 'running';
     this.#record.restarts = 0;
-    this.#backoff.reset();
+    this.#restarts.reset();
     await this.#keeper.save();
-    this.#cancelRestart();
+    this.#restarts.cancel();
     try {
       await this.#launch(false, signal);
     } catch (error) {
       // It stays desired, so it is tried again until somebody stops it.
-      if (this.#run === null) this.#scheduleRestart(this.#backoff.next(0));
+      if (this.#run === null) this.#restarts.scheduleAfter(0);
       throw error;
     }
   }
@@ -308,8 +313,9 @@ export class Instance {
     this.#interruptStarting();
     await this.#operations;
     this.#gone = true;
-    this.#cancelRestart();
-    await this.#pulse.end();
+    this.#restarts.cancel();
+    this.#signs.leaveDisks();
+    await this.#signs.endPulse();
     this.#run?.release();
     await this.#keeper.close();
   }
@@ -321,6 +327,7 @@ export class Instance {
     await this.#keeper.save();
     await this.#end('immediate');
     if (cgroup !== null) await whenNotBusy(() => cgroup.remove(record.instanceId));
+    this.#signs.leaveDisks();
     const foreign = await removeDirectories(this.owned);
     if (foreign.length > 0)
       logger.warn({ instance: record.instanceId, foreign }, 'left what it did not make');
@@ -330,6 +337,7 @@ export class Instance {
 
   /** Starts the process unless it runs, and waits until it serves. */
   async #launch(first: boolean, signal: AbortSignal): Promise<void> {
+    this.#signs.watchDisks();
     if (this.#run === null) {
       applyCpuLimit(this.#options.cgroup, this.#record, this.#warnings);
       this.#record.engineVersion = this.#options.engine.version;
@@ -346,7 +354,7 @@ export class Instance {
     });
     run.ready.then(
       () => {
-        if (this.#run === run) this.#pulse.begin();
+        if (this.#run === run) this.#signs.beginPulse();
         this.#changed();
       },
       (error: unknown) => {
@@ -361,13 +369,13 @@ export class Instance {
   #ended(run: EngineRun, exit: ProcessExit): void {
     if (this.#run !== run || this.#gone) return;
     this.#run = null;
-    void this.#pulse.end();
+    void this.#signs.endPulse();
     this.#record.lastExit = { at: exit.at.toISOString(), reason: exit.reason };
     const unexpected =
       this.#record.phase === 'created' && this.#record.desired === 'running' && !this.#stopping;
     if (unexpected) {
       const asked = exit.code !== null && exit.code === this.#options.engine.restartExitCode;
-      this.#scheduleRestart(asked ? 0 : this.#backoff.next(Date.now() - run.startedAt));
+      this.#restarts.scheduleAfter(asked ? null : performance.now() - run.startedAt);
     }
     this.#changed();
     const { instanceId } = this.#record;
@@ -375,40 +383,25 @@ export class Instance {
     this.#saveLater();
   }
 
-  #scheduleRestart(delayMs: number): void {
-    this.#cancelRestart();
-    const timer = new AbortController();
-    this.#restart = timer;
-    void sleep(delayMs, undefined, { signal: timer.signal }).then(
-      () => this.#restartNow(timer),
-      () => undefined,
-    );
-  }
-
-  async #restartNow(timer: AbortController): Promise<void> {
+  async #restartNow(cancelled: AbortSignal): Promise<void> {
     const { signal } = this.#starting;
     await this.#exclusive(async () => {
-      if (timer.signal.aborted || this.#gone || this.#run !== null) return;
-      this.#restart = null;
+      if (cancelled.aborted || this.#gone || this.#run !== null) return;
+      this.#restarts.begun();
       this.#record.restarts += 1;
       await this.#launch(false, signal);
       this.#saveLater();
     }).catch((error: unknown) => {
       const { instanceId } = this.#record;
       this.#options.logger.error({ instance: instanceId, reason: errorText(error) }, 'restart failed');
-      const pending = this.#restart !== null || this.#run !== null || this.#gone || signal.aborted;
-      if (!pending) this.#scheduleRestart(this.#backoff.next(0));
+      const pending = this.#restarts.isPending || this.#run !== null || this.#gone || signal.aborted;
+      if (!pending) this.#restarts.scheduleAfter(0);
       this.#changed();
     });
   }
 
-  #cancelRestart(): void {
-    this.#restart?.abort();
-    this.#restart = null;
-  }
-
   async #end(mode: StopRequest['mode']): Promise<void> {
-    this.#cancelRestart();
+    this.#restarts.cancel();
     const run = this.#run;
     if (run === null) {
       this.#changed();

@@ -32,10 +32,10 @@ export async function watchJob(id: number, options: WatchOptions): Promise<JobJs
       : terminal.interactive
         ? new LiveDisplay(terminal)
         : new LineDisplay(terminal);
-  let shown = 0;
+  let shown = Number.NEGATIVE_INFINITY;
   for await (const _event of api.watch(id, { signal })) {
-    if (Date.now() - shown < lookMs) continue;
-    shown = Date.now();
+    if (performance.now() - shown < lookMs) continue;
+    shown = performance.now();
     const job = await api.job(id);
     if (job.phase === 'ended') break;
     display.show(job);

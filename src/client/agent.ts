@@ -20,7 +20,7 @@ import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import type { InstanceId } from '../core/ids.ts';
 import { isJsonObject, type Json } from '../core/json.ts';
 import { colonAddress, type CpuLimit, type HostPort } from '../core/model.ts';
-import { signRequest } from '../core/request-signature.ts';
+import { clockOf, nonceHeader, signRequest } from '../core/request-signature.ts';
 import { readEvents } from './agent-events.ts';
 
 export interface AgentClientOptions extends HostPort {
@@ -43,6 +43,11 @@ interface Call {
   readonly deadlineMs: number;
 }
 
+interface SignedCall extends Call {
+  readonly text: string;
+  readonly signature: Readonly<Record<string, string>>;
+}
+
 /** Verbs that only look. */
 const quickMs = 5_000;
 /** Verbs that start or stop an engine: crash recovery and flushing a large buffer pool take their time. */
@@ -61,6 +66,8 @@ export class AgentClient {
   readonly #options: AgentClientOptions;
   /** `address:port`, as errors name it. */
   readonly address: string;
+  /** By how much the agent's clock is ahead of this process's, as far as that matters. */
+  #aheadMs = 0;
 
   constructor(options: AgentClientOptions) {
     this.#options = options;
@@ -230,14 +237,28 @@ export class AgentClient {
     }
   }
 
+  /** Once more by the agent's clock, when it says that the time is all that is wrong. */
   async #send(call: Call, signal: AbortSignal): Promise<Response> {
+    const { secret } = this.#options;
     const { method, path } = call;
     const body = call.body === undefined ? '' : JSON.stringify(call.body);
-    const { secret } = this.#options;
-    const signature =
-      call.signed === false
-        ? {}
-        : signRequest(secret, { method, path, target: this.address, body }, this.#options.epoch());
+    const sign = (): Record<string, string> => {
+      if (call.signed === false) return {};
+      const request = { method, path, target: this.address, body };
+      return signRequest(secret, request, this.#options.epoch(), Date.now() + this.#aheadMs);
+    };
+    const signature = sign();
+    const response = await this.#sendSigned({ ...call, text: body, signature }, signal);
+    if (response.status !== 401) return response;
+    const clock = clockOf(secret, signature[nonceHeader] ?? '', response.headers);
+    if (clock === null) return response;
+    await response.body?.cancel();
+    this.#aheadMs = clock - Date.now();
+    return this.#sendSigned({ ...call, text: body, signature: sign() }, signal);
+  }
+
+  async #sendSigned(call: SignedCall, signal: AbortSignal): Promise<Response> {
+    const { method, path, text: body, signature } = call;
     const type = body === '' ? {} : { 'content-type': 'application/json' };
     return fetch(`http://${this.address}${path}`, {
       method,

@@ -101,6 +101,18 @@ export interface InstanceHealth {
   readonly hearsSource: boolean | null;
 }
 
+/** The worst of the disks that an instance keeps its files on. */
+export interface DiskReport {
+  /**
+   * `low`: little room is left. `full`: none that an engine could work with. `frozen`: a write has not come back for five
+   * seconds. `failing`: it refuses writes.
+   */
+  readonly state: 'room' | 'low' | 'full' | 'frozen' | 'failing';
+  /** MiB that an engine may still take, when that was last looked at. */
+  readonly availableMb: number | null;
+  readonly reason: string | null;
+}
+
 export interface InstanceView {
   readonly instanceId: InstanceId;
   readonly engine: EngineName;
@@ -126,6 +138,8 @@ export interface InstanceView {
   readonly warnings: readonly string[];
   /** Absent while the process is not ready, and for engines that are not asked. */
   readonly health?: InstanceHealth;
+  /** Absent until its directories have been made, and for engines whose disks are not looked at. */
+  readonly disk?: DiskReport;
 }
 
 export interface StopRequest {

@@ -8,8 +8,16 @@ import { requestSignature } from './seal.ts';
  * the network cannot be repeated at another agent; time and nonce, so that it cannot be repeated at the same one.
  */
 export const timestampHeader = 'x-kluster-timestamp';
-const nonceHeader = 'x-kluster-nonce';
+export const nonceHeader = 'x-kluster-nonce';
 const signatureHeader = 'x-kluster-signature';
+
+/**
+ * In the refusal of a request that fits but was signed by another clock: what time it is at the agent, and the proof that
+ * the agent says so to this very request. The caller then signs by the agent's clock; whoever sets a clock does not stop
+ * the manager.
+ */
+export const clockHeader = 'x-kluster-clock';
+const clockProofHeader = 'x-kluster-clock-proof';
 
 /** Clocks of two machines may differ by this much. A nonce must be remembered for twice as long. */
 export const replayWindowMs = 60_000;
@@ -45,10 +53,15 @@ function signatureOf(secret: string, request: SignedRequest, fields: SignedField
   return requestSignature(secret, lines.join('\n'));
 }
 
-/** The headers that make a request acceptable to the agent for `replayWindowMs`. */
-export function signRequest(secret: string, request: SignedRequest, epoch: number): Record<string, string> {
+/** The headers that make a request acceptable to the agent for `replayWindowMs`. `now`: by the agent's clock, if known. */
+export function signRequest(
+  secret: string,
+  request: SignedRequest,
+  epoch: number,
+  now: number = Date.now(),
+): Record<string, string> {
   const fields = {
-    timestamp: String(Date.now()),
+    timestamp: String(Math.round(now)),
     nonce: randomBytes(12).toString('base64url'),
     epoch: String(epoch),
   };
@@ -62,9 +75,26 @@ export function signRequest(secret: string, request: SignedRequest, epoch: numbe
 
 export type Verification =
   | { readonly ok: true; readonly epoch: number; readonly nonce: string; readonly expiresAt: number }
-  | { readonly ok: false; readonly reason: string };
+  | {
+      readonly ok: false;
+      readonly reason: string;
+      /** Nothing but the time is wrong: this tells the caller what it should be. */
+      readonly clock?: Readonly<Record<string, string>>;
+    };
 
 const refuse = (reason: string): Verification => ({ ok: false, reason });
+
+const clockProof = (secret: string, nonce: string, time: string): string =>
+  requestSignature(secret, ['kluster-clock-1', nonce, time].join('\n'));
+
+/** What time it is at the agent (milliseconds since 1970), as it answered the request with this nonce; null: it does not say. */
+export function clockOf(secret: string, nonce: string, headers: Headers): number | null {
+  const time = headers.get(clockHeader) ?? '';
+  const expected = Buffer.from(clockProof(secret, nonce, time));
+  const actual = Buffer.from(headers.get(clockProofHeader) ?? '');
+  if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) return null;
+  return Number(time);
+}
 
 function headerText(headers: Readonly<Record<string, unknown>>, name: string): string {
   const value = headers[name];
@@ -90,15 +120,19 @@ export function verifyRequest(
     return refuse(`the header ${timestampHeader} is missing or not a number`);
   if (!/^[\w-]{16,64}$/.test(nonce)) return refuse(`the header ${nonceHeader} is missing or malformed`);
   if (!/^[1-9]\d{0,14}$/.test(epoch)) return refuse(`the header ${epochHeader} is missing or malformed`);
-  const skew = Number(timestamp) - now;
-  if (Math.abs(skew) > replayWindowMs) {
-    const seconds = Math.round(skew / 1000);
-    return refuse(`it was signed ${String(seconds)} s away from this machine's clock; set the clocks`);
-  }
   const expected = Buffer.from(signatureOf(secret, request, { timestamp, nonce, epoch }));
   const actual = Buffer.from(given);
   if (expected.length !== actual.length || !timingSafeEqual(expected, actual)) {
     return refuse('the signature does not fit: the secrets differ, or the request was altered');
+  }
+  const skew = Number(timestamp) - now;
+  if (Math.abs(skew) > replayWindowMs) {
+    const time = String(now);
+    return {
+      ok: false,
+      reason: `it was signed ${String(Math.round(skew / 1000))} s away from this machine's clock; set the clocks`,
+      clock: { [clockHeader]: time, [clockProofHeader]: clockProof(secret, nonce, time) },
+    };
   }
   return { ok: true, epoch: Number(epoch), nonce, expiresAt: Number(timestamp) + replayWindowMs };
 }

@@ -120,6 +120,10 @@ export interface StorageNodeJson {
 export interface ShardJson {
   readonly shard_id: number;
   readonly shard_name: string;
+  /** What the health loop last found, e.g. healthy, primary_full; null before its first look. */
+  readonly state: string | null;
+  /** Why, in a sentence. */
+  readonly reason: string | null;
   readonly nodes: readonly StorageNodeJson[];
 }
 

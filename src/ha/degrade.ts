@@ -1,4 +1,5 @@
 import { colonAddress } from '../core/model.ts';
+import { diskTrouble } from './disk-word.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { addresses, type Answered } from './shared-diagnoses.ts';
 import { sameAddress, type NodeObservation, type ShardObservation } from './shard-observation.ts';
@@ -9,17 +10,20 @@ type Acknowledging = Pick<
   'haMode' | 'nodes' | 'fullsyncLevel' | 'acknowledgements' | 'degrade' | 'starvedMs'
 >;
 
-/** Replicas that answer the manager and acknowledge what they receive from this primary. */
+/** Replicas that answer the manager, can write, and acknowledge what they receive from this primary. */
 function acknowledgingReplicas({ nodes }: Acknowledging, primary: Answered): readonly NodeObservation[] {
-  return nodes.filter(
-    ({ node, answer }) =>
+  return nodes.filter((observed) => {
+    const { node, answer } = observed;
+    return (
       node.id !== primary.node.id &&
+      diskTrouble(observed) === null &&
       answer !== null &&
       answer.acknowledges &&
       answer.channel !== null &&
       answer.channel.receiverRunning &&
-      sameAddress(answer.channel.source, primary.node),
-  );
+      sameAddress(answer.channel.source, primary.node)
+    );
+  });
 }
 
 /**

@@ -1,6 +1,7 @@
 import { GtidSet } from '../core/gtid-set.ts';
 import { colonAddress, type StorageNode } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
+import { otherDisk } from './disk-faults.ts';
 import {
   addresses,
   answered,
@@ -21,6 +22,7 @@ export function diagnoseGroup(shard: ShardObservation): Diagnosis {
     movedPrimary(online) ??
     (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
     memberDown(present, online) ??
+    otherDisk(shard) ??
     unreachableNode(shard) ??
     healthy
   );

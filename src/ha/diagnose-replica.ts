@@ -1,6 +1,7 @@
 import { GtidSet } from '../core/gtid-set.ts';
 import { colonAddress, type StorageNode } from '../core/model.ts';
 import { isStarved } from './degrade.ts';
+import { diskTrouble } from './disk-word.ts';
 import type { Diagnosis, RebuildAction } from './diagnosis.ts';
 import type { Answered } from './shared-diagnoses.ts';
 import {
@@ -26,8 +27,10 @@ type Replica = Answered & Pick<NodeObservation, 'brokenMs'>;
  * about must not hide the others.
  */
 export function replicaFault(shard: ShardObservation, primary: Answered): Diagnosis | null {
-  const faults = shard.nodes.flatMap(({ node, answer, brokenMs }) => {
-    if (answer === null || node.id === primary.node.id) return [];
+  const faults = shard.nodes.flatMap((observed) => {
+    const { node, answer, brokenMs } = observed;
+    // What cannot write can neither be started nor made to follow.
+    if (answer === null || node.id === primary.node.id || diskTrouble(observed) !== null) return [];
     return channelFault({ node, answer, brokenMs }, primary) ?? [];
   });
   faults.push(...shard.unfinished.map(unfinished));

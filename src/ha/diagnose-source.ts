@@ -1,5 +1,6 @@
 import { colonAddress, type StorageNode } from '../core/model.ts';
 import { demanded, dueChange, heldPrimary, isStarved, pendingStarvation } from './degrade.ts';
+import { otherDisk, primaryDisk } from './disk-faults.ts';
 import { replicaFault } from './diagnose-replica.ts';
 import { cutOffReplica, isolatedPrimary } from './isolated-primary.ts';
 import type { Diagnosis } from './diagnosis.ts';
@@ -29,22 +30,24 @@ export function diagnoseSource(shard: ShardObservation): Diagnosis {
     secondWriter(shard, primary.node) ??
     primaryFault(shard, primary) ??
     staleRoute(shard, primary.node) ??
-    ofAnswered(primary, (answering) => dueHandOver(shard, answering)) ??
+    dueHandOver(shard, primary) ??
     ofAnswered(primary, (answering) => dueChange(shard, answering)) ??
     ofAnswered(primary, (answering) => heldPrimary(shard, answering, replicaFault(shard, answering))) ??
     ofAnswered(primary, (answering) => replicaFault(shard, answering)) ??
-    ofAnswered(primary, (answering) => isolatedPrimary(shard, answering)) ??
+    primaryDisk(shard, primary) ??
+    isolatedPrimary(shard, primary) ??
     ofAnswered(primary, (answering) => pendingStarvation(shard, answering)) ??
     ofAnswered(primary, (answering) => cutOffReplica(shard, answering)) ??
+    otherDisk(shard) ??
     unreachableNode(shard) ??
     healthy
   );
 }
 
 /** When a primary that lives has to give its role away, nothing else mends the shard. */
-function dueHandOver(shard: ShardObservation, primary: Answered): Diagnosis | null {
-  const diagnosis = isolatedPrimary(shard, primary);
-  return diagnosis === null || diagnosis.action === null ? null : diagnosis;
+function dueHandOver(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
+  const diagnoses = [primaryDisk(shard, primary), isolatedPrimary(shard, primary)];
+  return diagnoses.find((diagnosis) => diagnosis !== null && diagnosis.action !== null) ?? null;
 }
 
 function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis | null {
@@ -62,7 +65,7 @@ function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis 
 function primaryFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
   const wanted = shard.haMode === 'rbr' ? demanded(shard) : 0;
   const at = colonAddress(primary.node);
-  if (primary.answer === null) return silentPrimary(shard, primary);
+  if (primary.answer === null) return dueHandOver(shard, primary) ?? silentPrimary(shard, primary);
   const closed = (reason: string): Diagnosis => {
     return { state: 'primary_closed', reason, action: { kind: 'open', node: primary.node } };
   };

@@ -18,6 +18,10 @@ export type ShardState =
   | 'primary_lost'
   /** It answers, and so few replicas hear from it that its commits get no acknowledgements. */
   | 'primary_isolated'
+  /** It has no room to write, or next to none. */
+  | 'primary_full'
+  /** Its disk does not answer, or refuses writes. */
+  | 'primary_frozen'
   /** Commits on the primary get too few acknowledgements: they wait, or are about to wait for fewer. */
   | 'primary_starved'
   /** Commits wait for fewer acknowledgements than asked for. */
@@ -48,6 +52,9 @@ export type ShardState =
   | 'replica_behind'
   /** The job that was to make or rebuild a node has ended without that. */
   | 'replica_unfinished'
+  /** As `primary_full` and `primary_frozen`, of another node. */
+  | 'node_full'
+  | 'node_frozen'
   | 'node_unreachable';
 
 export interface RebuildCandidate {
@@ -79,6 +86,8 @@ export type ShardAction =
       readonly replicas: readonly StorageNode[];
       /** Replicas that must take part in the proof: one of them has every acknowledged transaction. */
       readonly quorum: number;
+      /** Those of the replicas that have room: the first choice. */
+      readonly candidates: readonly StorageNode[];
     }
   /** As `fail_over`, of a primary that can be reached: it is closed first. */
   | {

@@ -41,7 +41,8 @@ const othersWaitMs = 5000;
  */
 export async function failOver(context: RepairContext, action: FailOver, signal: AbortSignal): Promise<void> {
   // Before anything is changed or written down.
-  const fit = action.kind === 'hand_over' ? await provedCandidates(context, action, signal) : action.replicas;
+  const required = action.kind === 'hand_over';
+  const fit = required ? await provedCandidates(context, action, signal) : action.candidates;
   const log = new FailOverLog(context, action.node, signal);
   const reached = (step: string): void => context.faultPoint(`fail_over:${step}`);
   const { account } = context;
@@ -51,7 +52,7 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     const fenced = await fence({ ...action, account }, signal);
     log.add('fence', `stopped receiving: ${fenced.map(({ node }) => colonAddress(node)).join(', ')}`);
     reached('fence');
-    const { successor, leftOut } = proveSuccessor(fenced, action.quorum, fit);
+    const { successor, leftOut } = proveSuccessor(fenced, action.quorum, { fit, required });
     log.chosen(successor.node);
     const without = leftOut.map(({ node, gtids }) => `; left out ${colonAddress(node)}: ${gtids.toString()}`);
     log.add('choose', `${colonAddress(successor.node)} has every transaction${without.join('')}`);

@@ -1,7 +1,8 @@
 import { colonAddress } from '../core/model.ts';
+import { hasRoom } from './disk-word.ts';
 import type { Diagnosis, ShardState } from './diagnosis.ts';
-import { addresses, answered, type Answered } from './shared-diagnoses.ts';
-import type { ShardObservation } from './shard-observation.ts';
+import { addresses } from './shared-diagnoses.ts';
+import type { NodeObservation, ShardObservation } from './shard-observation.ts';
 
 /** Why commits on a primary that lives cannot go on. */
 export interface Trouble {
@@ -18,7 +19,11 @@ export interface Trouble {
  * Whether the shard is handed over to a replica because its primary, which lives, cannot commit. The proof is that of a
  * failover: of n replicas n-k+1 must answer. And it must help: k replicas must be left that can acknowledge.
  */
-export function handOverOrWait(shard: ShardObservation, primary: Answered, trouble: Trouble): Diagnosis {
+export function handOverOrWait(
+  shard: ShardObservation,
+  primary: NodeObservation,
+  trouble: Trouble,
+): Diagnosis {
   const { state, what } = trouble;
   const wait = hindrance(shard, primary, trouble);
   if (wait !== null) return { state, reason: `${what}; ${wait}`, action: null };
@@ -38,15 +43,20 @@ export function handOverOrWait(shard: ShardObservation, primary: Answered, troub
   };
 }
 
-function replicasOf(shard: ShardObservation, primary: Answered): readonly Answered[] {
-  return answered(shard.nodes).filter(({ node }) => node.id !== primary.node.id);
+/** Those that answer. */
+function replicasOf(shard: ShardObservation, primary: NodeObservation): readonly NodeObservation[] {
+  return shard.nodes.filter(({ node, answer }) => node.id !== primary.node.id && answer !== null);
 }
 
 const countedReplicas = ({ nodes, stopped }: ShardObservation): number => nodes.length - 1 + stopped.length;
 const quorumOf = (shard: ShardObservation): number => countedReplicas(shard) - shard.acknowledgements + 1;
 
 /** Why the primary keeps its role, or keeps it for now; null when it is handed over. */
-function hindrance(shard: ShardObservation, primary: Answered, { ms, neededMs }: Trouble): string | null {
+function hindrance(
+  shard: ShardObservation,
+  primary: NodeObservation,
+  { ms, neededMs }: Trouble,
+): string | null {
   const { acknowledgements: needed, failoverPolicy, recentFailovers, noSwitchUntil } = shard;
   const replicas = replicasOf(shard, primary);
   if (needed === 0) return 'the shard is degraded: only this node is known to have every transaction';
@@ -76,6 +86,6 @@ function hindrance(shard: ShardObservation, primary: Answered, { ms, neededMs }:
 }
 
 /** It can apply what it has and follow a successor, or be it. */
-function isAble({ answer: { channel } }: Answered): boolean {
-  return channel !== null && channel.applierRunning;
+function isAble(replica: NodeObservation): boolean {
+  return replica.answer?.channel?.applierRunning === true && hasRoom(replica);
 }

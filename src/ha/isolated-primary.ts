@@ -3,7 +3,7 @@ import type { Diagnosis } from './diagnosis.ts';
 import { handOverOrWait } from './hand-over-decision.ts';
 import { isCutOff } from './hears.ts';
 import { addresses, answered, type Answered } from './shared-diagnoses.ts';
-import type { ShardObservation } from './shard-observation.ts';
+import type { NodeObservation, ShardObservation } from './shard-observation.ts';
 
 /**
  * So long too few replicas must not have heard from a primary that answers the manager; what they have not heard before
@@ -32,13 +32,16 @@ export function isIsolated(shard: Isolating, primary: Answered): boolean {
 }
 
 /** Hands the shard over, or says why not; null when the primary is not isolated. */
-export function isolatedPrimary(shard: ShardObservation, primary: Answered): Diagnosis | null {
+export function isolatedPrimary(shard: ShardObservation, observed: NodeObservation): Diagnosis | null {
+  const { node, answer } = observed;
+  if (answer === null) return null;
+  const primary = { node, answer };
   if (!isIsolated(shard, primary)) return null;
   const cutOff = cutOffReplicas(shard, primary);
   const errors = cutOff.flatMap(({ answer }) => answer.channel?.error ?? []);
   const said = errors[0] === undefined ? '' : ` (${errors[0]})`;
   const verb = cutOff.length === 1 ? 'does' : 'do';
-  return handOverOrWait(shard, primary, {
+  return handOverOrWait(shard, observed, {
     state: 'primary_isolated',
     what:
       `the primary ${colonAddress(primary.node)} answers, but ${addresses(cutOff)} ${verb} not hear from it${said}, ` +

@@ -4,6 +4,7 @@ import { isBroken } from './diagnose-replica.ts';
 import { observeNode, type ManagementAccount } from './observe-node.ts';
 import { observeRoutes } from './routes.ts';
 import type { AgentReport, FailoverPolicy, NodeObservation, ShardObservation } from './shard-observation.ts';
+import { diskTrouble } from './disk-word.ts';
 import { isStarved } from './degrade.ts';
 import { answered } from './shared-diagnoses.ts';
 import { isIsolated } from './isolated-primary.ts';
@@ -44,12 +45,14 @@ export interface ShardMemory {
   readonly breaks: Silences;
   readonly starvation: Starvation;
   readonly isolation: Since;
+  /** That the disk of the primary takes no writes. */
+  readonly primaryDisk: Since;
 }
 
 /** Asks every node and every compute node at the same time; the longest any of them may take is the length of a look. */
 export async function observeShard(
   record: ShardRecord,
-  { witnesses, silences, breaks, starvation, isolation }: ShardMemory,
+  { witnesses, silences, breaks, starvation, isolation, primaryDisk }: ShardMemory,
   signal: AbortSignal,
 ): Promise<ShardObservation> {
   const { shard, cluster, nodes, comps, account, accounts } = record;
@@ -72,6 +75,7 @@ export async function observeShard(
     degrade: shard.degrade,
     starvedMs: 0,
     isolatedMs: 0,
+    diskMs: 0,
     noSwitchUntil: record.noSwitchUntil,
     nodes: observed,
     stopped: record.stopped,
@@ -82,10 +86,12 @@ export async function observeShard(
   };
   const primary = answered(observed).find(({ node }) => node.memberState === 'source');
   const starved = primary !== undefined && isStarved(observation, primary);
+  const source = observed.find(({ node }) => node.memberState === 'source');
   const isolated = primary !== undefined && isIsolated(observation, primary);
   return {
     ...observation,
     starvedMs: starvation.note(starved),
     isolatedMs: isolation.note(isolated, lookedAt),
+    diskMs: primaryDisk.note(source !== undefined && diskTrouble(source) !== null, lookedAt),
   };
 }

@@ -17,6 +17,8 @@ import type { RepairContext } from './repair-context.ts';
 /** A member that joins fetches what it misses first; START GROUP_REPLICATION returns when it has joined. */
 const joinTimeoutMs = 60_000;
 const closeWaitMs = 3000;
+/** A process that waits for a disk does not end before that answers; nobody is kept waiting for it. */
+const killWaitMs = 8000;
 
 /** Does the one action of a diagnosis. Each may be repeated. */
 export async function repairShard(
@@ -79,7 +81,7 @@ async function closeNode(context: RepairContext, node: StorageNode, signal: Abor
     );
     if (machine === undefined) throw error;
     const agent = agents.at({ hostaddr: machine.hostaddr, port: machine.agentPort });
-    await agent.killAndStart(node.instanceId, `close ${randomUUID()}`, { signal });
+    await agent.killAndStart(node.instanceId, `close ${randomUUID()}`, { signal, deadlineMs: killWaitMs });
   }
 }
 

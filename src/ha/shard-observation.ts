@@ -83,6 +83,8 @@ export interface ShardObservation {
   readonly starvedMs: number;
   /** Milliseconds for which too few replicas have heard from a primary that answers; 0 when enough do. */
   readonly isolatedMs: number;
+  /** Milliseconds for which the agent of the primary has said that its disk takes no writes; 0 when it does. */
+  readonly diskMs: number;
   /** Until when automatic failover is suspended (`set_noswitch`); null when it is not. */
   readonly noSwitchUntil: Date | null;
   readonly nodes: readonly NodeObservation[];

@@ -9,7 +9,7 @@ import type { ShardId } from '../core/ids.ts';
 import type { HostPort, Shard, StorageNode } from '../core/model.ts';
 import { faultPointsOf, type FaultPoint } from '../jobs/fault-points.ts';
 import { KeyedMutex } from '../jobs/keyed-mutex.ts';
-import type { ShardGate } from '../jobs/services.ts';
+import type { ShardGate, ShardWord } from '../jobs/services.ts';
 import { Alarm } from './alarm.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
@@ -64,6 +64,7 @@ interface Watched {
   readonly breaks: Silences;
   readonly starvation: Starvation;
   readonly isolation: Since;
+  readonly primaryDisk: Since;
   /** Something happened while a check was running: look again at once. */
   suspected: boolean;
   running: Promise<void> | null;
@@ -124,12 +125,8 @@ export class ShardWatch implements ShardGate {
     }
   }
 
-  /** The last diagnosis of every shard looked at so far. */
-  diagnoses(): ReadonlyMap<ShardId, Diagnosis> {
-    const entries = [...this.#shards].flatMap(([id, { diagnosis }]) =>
-      diagnosis === null ? [] : [[id, diagnosis] as const],
-    );
-    return new Map(entries);
+  lastWord(shard: ShardId): ShardWord | null {
+    return this.#shards.get(shard)?.diagnosis ?? null;
   }
 
   async #run(): Promise<void> {
@@ -191,6 +188,7 @@ export class ShardWatch implements ShardGate {
           breaks: new Silences(),
           starvation: new Starvation(),
           isolation: new Since(),
+          primaryDisk: new Since(),
           suspected: false,
           running: null,
           diagnosis: null,
@@ -232,6 +230,7 @@ export class ShardWatch implements ShardGate {
         breaks: watched.breaks,
         starvation: watched.starvation,
         isolation: watched.isolation,
+        primaryDisk: watched.primaryDisk,
       },
       signal,
     );

@@ -1,5 +1,6 @@
 import { colonAddress } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
+import { freshWordMs, hasRoom } from './disk-word.ts';
 import { hears } from './hears.ts';
 import { addresses, answered } from './shared-diagnoses.ts';
 import type { NodeObservation, ShardObservation } from './shard-observation.ts';
@@ -14,9 +15,6 @@ type ProcessWord =
   | 'serves'
   /** The agent is not heard itself. */
   | 'unheard';
-
-/** An agent sends something every 500 ms; older words are not evidence. */
-const freshWordMs = 1600;
 
 interface Silence {
   /** Looks in a row. */
@@ -90,7 +88,15 @@ export function silentPrimary(shard: ShardObservation, primary: NodeObservation)
   return {
     state: 'primary_lost',
     reason: `${silence} and no replica hears from it: promoting one of ${addresses(present)}`,
-    action: { kind: 'fail_over', node: primary.node, replicas: present.map(({ node }) => node), quorum },
+    action: {
+      kind: 'fail_over',
+      node: primary.node,
+      replicas: present.map(({ node }) => node),
+      quorum,
+      candidates: replicas
+        .filter((replica) => replica.answer !== null && hasRoom(replica))
+        .map(({ node }) => node),
+    },
   };
 }
 

@@ -36,7 +36,7 @@ export class JobRecorder {
   #running: Promise<void> = Promise.resolve();
   #next: Promise<void> | undefined;
   #memoStale = true;
-  #memoWrittenAt = 0;
+  #memoWrittenAt = Number.NEGATIVE_INFINITY;
   #memoTimer: NodeJS.Timeout | undefined;
   #view: JobView;
 
@@ -99,13 +99,13 @@ export class JobRecorder {
 
   #dueMemo(): JsonObject | undefined {
     if (!this.#memoStale) return undefined;
-    const wait = this.#memoWrittenAt + memoIntervalMs - Date.now();
+    const wait = this.#memoWrittenAt + memoIntervalMs - performance.now();
     if (wait > 0 && this.#recorded.state.phase !== 'ended') {
       this.#memoTimer ??= setTimeout(() => this.#saveLater(), wait);
       return undefined;
     }
     this.close();
-    this.#memoWrittenAt = Date.now();
+    this.#memoWrittenAt = performance.now();
     return this.#recorded.memo();
   }
 

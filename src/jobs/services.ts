@@ -23,4 +23,13 @@ export interface Liveness {
 export interface ShardGate {
   /** Runs `work` while the health loop leaves the shard alone; the loop looks at it right afterwards. */
   alone<T>(shard: ShardId, work: () => Promise<T>): Promise<T>;
+  /** What the health loop found when it last looked at the shard; null before the first look. */
+  lastWord(shard: ShardId): ShardWord | null;
+}
+
+export interface ShardWord {
+  /** As the table in ARCHITECTURE.md has it. */
+  readonly state: string;
+  /** One sentence for people. */
+  readonly reason: string;
 }

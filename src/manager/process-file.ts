@@ -49,8 +49,8 @@ const pollMs = 25;
  */
 export async function endProcess(identity: ProcessIdentity, graceMs: number): Promise<boolean> {
   if (!sendSignal(identity, 'SIGTERM')) return true;
-  const deadline = Date.now() + graceMs;
-  while (Date.now() < deadline) {
+  const deadline = performance.now() + graceMs;
+  while (performance.now() < deadline) {
     if (!isAlive(identity)) return true;
     await sleep(pollMs);
   }

@@ -12,7 +12,7 @@ import type {
   StatusJson,
   StorageNodeJson,
 } from '../core/rest-types.ts';
-import type { Services } from '../jobs/services.ts';
+import type { Services, ShardWord } from '../jobs/services.ts';
 import { agentReports, type AgentReport } from './agent-reports.ts';
 import { clusterTrees, type ClusterTree, type ShardTree } from './cluster-tree.ts';
 import { groupPrimary } from './group-primary.ts';
@@ -133,7 +133,8 @@ export class LiveTopology {
         shards.map(async (shard) => {
           const elected =
             cluster.haMode === 'mgr' ? await groupPrimary(this.services, shard, signal) : undefined;
-          return shardJson(shard, elected, reports);
+          const word = this.services.shards.lastWord(shard.shard.id);
+          return shardJson(shard, { elected, word }, reports);
         }),
       ),
       comps: comps.map((node): ComputeNodeJson => ({
@@ -147,10 +148,21 @@ export class LiveTopology {
   }
 }
 
-function shardJson({ shard, nodes }: ShardTree, elected: HostPort | undefined, reports: Reports): ShardJson {
+interface ShardFindings {
+  readonly elected: HostPort | undefined;
+  readonly word: ShardWord | null;
+}
+
+function shardJson(
+  { shard, nodes }: ShardTree,
+  { elected, word }: ShardFindings,
+  reports: Reports,
+): ShardJson {
   return {
     shard_id: shard.id,
     shard_name: shard.name,
+    state: word?.state ?? null,
+    reason: word?.reason ?? null,
     nodes: nodes.map((node) => ({
       node_id: node.id,
       hostaddr: node.hostaddr,

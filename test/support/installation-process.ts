@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, open, symlink } from 'node:fs/promises';
+import { mkdir, open, readFile, symlink, writeFile } from 'node:fs/promises';
 import { connect } from 'node:net';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
@@ -18,11 +18,12 @@ import { expectHealthy } from './healthy.ts';
 import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
 import type { ManagerOrder } from './manager-main.ts';
+import { clockVariable } from './stepped-clock.ts';
 import { templateCache } from './template-cache.ts';
 
 const managerPort = 35_001;
 const agentPort = 35_002;
-const startDeadlineMs = 30_000;
+const startDeadlineMs = 90_000;
 const pollMs = 20;
 
 /** What a manager is told to do to itself; see `src/jobs/fault-points.ts`. */
@@ -155,7 +156,23 @@ export class ProcessInstallation {
   }
 
   #loadManager(): Promise<ServerProcess> {
-    return startServer([process.execPath, compiled('manager-main')], this.home.managerLog);
+    const command = [process.execPath, compiled('manager-main')];
+    return this.#clockFile('manager').then((clock) => startServer(command, this.home.managerLog, clock));
+  }
+
+  /** Sets the clock of the manager, also of those to come, or of the agent of a machine, by so many milliseconds. */
+  async setClock(who: string, milliseconds: number): Promise<void> {
+    const file = await this.#clockFile(who);
+    const before = Number(await readFile(file, 'utf8'));
+    await writeFile(file, String(before + milliseconds));
+    const server = who === 'manager' ? this.#manager : this.#agents.get(who);
+    server?.signal('SIGUSR2');
+  }
+
+  async #clockFile(who: string): Promise<string> {
+    const file = join(this.home.directory, `clock-${who}`);
+    if (!existsSync(file)) await writeFile(file, '0');
+    return file;
   }
 
   async killManager(): Promise<void> {
@@ -179,7 +196,8 @@ export class ProcessInstallation {
     };
     const log = join(this.home.logDirectory, `agent-${hostaddr}.log`);
     const program = [process.execPath, compiled('agent-main'), JSON.stringify(options)];
-    const server = await startServer([...(this.#enter?.(hostaddr) ?? []), ...program], log);
+    const command = [...(this.#enter?.(hostaddr) ?? []), ...program];
+    const server = await startServer(command, log, await this.#clockFile(hostaddr));
     this.#agents.set(hostaddr, server);
     const outcome = await served(server, { host: hostaddr, port: agentPort });
     if (outcome !== 'serving')
@@ -341,11 +359,20 @@ function compiled(name: string): string {
   return program;
 }
 
-async function startServer(command: readonly string[], logFile: string): Promise<ServerProcess> {
+async function startServer(
+  command: readonly string[],
+  logFile: string,
+  clock: string,
+): Promise<ServerProcess> {
   const [file = process.execPath, ...args] = command;
   const log = await open(logFile, 'a');
   try {
-    return new ServerProcess(spawn(file, args, { stdio: ['pipe', log.fd, log.fd] }));
+    return new ServerProcess(
+      spawn(file, args, {
+        stdio: ['pipe', log.fd, log.fd],
+        env: { ...process.env, [clockVariable]: clock },
+      }),
+    );
   } finally {
     await log.close();
   }

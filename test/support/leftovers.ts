@@ -111,5 +111,9 @@ async function unmountBelow(directory: string): Promise<void> {
     .filter((path) => path.startsWith(`${directory}/`))
     .toSorted()
     .toReversed();
-  for (const path of below) await execute('umount', ['-l', path]);
+  for (const path of below) {
+    // A frozen one holds up everybody who uses it; the others refuse.
+    await execute('fsfreeze', ['--unfreeze', path]).catch(() => undefined);
+    await execute('umount', ['-l', path]);
+  }
 }

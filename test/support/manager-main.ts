@@ -1,5 +1,6 @@
 import { serveUntilSignal } from '../../src/cli/serve.ts';
 import { startManager } from '../../src/manager/start.ts';
+import { obeyClock } from './stepped-clock.ts';
 
 /** What a manager that stands by is told on its standard input when its turn has come. */
 export interface ManagerOrder {
@@ -12,6 +13,7 @@ export interface ManagerOrder {
  * A manager for tests that kill it: everything is loaded before it is told to start, because loading takes most of the
  * time and tests start dozens. Without a word on standard input it ends.
  */
+obeyClock(process.env);
 let text = '';
 for await (const part of process.stdin.setEncoding('utf8')) text += String(part);
 if (text !== '') {

@@ -1,3 +1,4 @@
+import type { InstanceView } from '../../src/core/agent-protocol.ts';
 import { clusterId, instanceId, machineId, shardId, storageNodeId } from '../../src/core/ids.ts';
 import type { StorageNode } from '../../src/core/model.ts';
 import {
@@ -25,6 +26,28 @@ export function node(index: number): StorageNode {
 }
 
 export const at = (index: number) => ({ hostaddr: `10.0.0.${String(index)}`, port: 57_001 });
+
+/** What the agent of its machine says of node `index`: it serves. */
+export function instanceView(index: number): InstanceView {
+  return {
+    instanceId: node(index).instanceId,
+    engine: 'mysql',
+    engineVersion: '9.7.4',
+    ...at(index),
+    state: 'running',
+    desired: 'running',
+    pid: 4711,
+    datadir: '/data',
+    logFile: '/data/error.log',
+    restarts: 0,
+    lastExit: null,
+    remadeBy: null,
+    labels: {},
+    cpuLimit: null,
+    warnings: [],
+    health: { answers: true, reason: null, hearsSource: null },
+  };
+}
 
 /** Node `index` says this; null: it does not answer. */
 export function seen(index: number, answer: NodeAnswer | null): NodeObservation {
@@ -72,6 +95,7 @@ export const shard = {
   degrade: { enabled: false, afterSeconds: 0 },
   starvedMs: 0,
   isolatedMs: 0,
+  diskMs: 0,
   noSwitchUntil: null,
   nodes: [],
   stopped: [],

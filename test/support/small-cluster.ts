@@ -169,7 +169,7 @@ async function build(place: SmallClusterPlace, cleanups: Cleanup[]): Promise<Sma
     logger: pino({ level: 'silent' }),
     installationSecret: secret,
     liveness: { isOnline: () => agent !== undefined },
-    shards: { alone: (_, work) => work() },
+    shards: { alone: (_, work) => work(), lastWord: () => null },
   };
   const metadata = { hostaddr: server.hostaddr, port: server.port };
   const { catalog } = services;

@@ -98,5 +98,8 @@ function describeCluster(cluster: ClusterJson): string {
     ],
     nodes,
   );
-  return `${printable(head)}\n${table}`;
+  const words = cluster.shards
+    .filter(({ state }) => state !== null && state !== 'healthy')
+    .map(({ shard_name: name, state, reason }) => printable(`${name}: ${state ?? ''}: ${reason ?? ''}`));
+  return [printable(head), table, ...words].join('\n');
 }

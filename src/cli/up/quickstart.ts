@@ -174,11 +174,11 @@ async function notServingNow(api: ManagerApi): Promise<readonly string[]> {
 
 /** Waits until every node of the clusters serves: after a restart of the machine that takes a moment. */
 export async function waitUntilServing({ api, context }: Installation): Promise<void> {
-  const deadline = Date.now() + servingDeadlineMs;
+  const deadline = performance.now() + servingDeadlineMs;
   for (;;) {
     const missing = await notServingNow(api);
     if (missing.length === 0) return;
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw new KlusterError(
         'server_start_failed',
         `not everything serves after ${String(servingDeadlineMs / 1000)} s: ${missing.join('; ')}`,

@@ -72,12 +72,12 @@ export async function ensureServer(
       ended = how;
     });
   }
-  const deadline = Date.now() + startDeadlineMs;
+  const deadline = performance.now() + startDeadlineMs;
   for (;;) {
     const reason = await unhealthy(url, context.interrupted);
     if (reason === undefined) return running === undefined;
     if (ended !== undefined) throw await startError(home, role, `it ended with ${ended}`);
-    if (Date.now() > deadline) {
+    if (performance.now() > deadline) {
       throw await startError(home, role, `not healthy after ${String(startDeadlineMs / 1000)} s: ${reason}`);
     }
     await pause(pollMs, undefined, { signal: context.interrupted });

@@ -136,6 +136,8 @@ export const cluster = Type.Object({
     Type.Object({
       shard_id: Type.Integer(),
       shard_name: Type.String(),
+      state: nullable(Type.String()),
+      reason: nullable(Type.String()),
       nodes: Type.Array(
         Type.Object({
           node_id: Type.Integer(),

@@ -13,11 +13,11 @@ export async function until(
   goal: string,
   check: () => Promise<true | string>,
 ): Promise<void> {
-  const deadline = Date.now() + deadlineMs;
+  const deadline = performance.now() + deadlineMs;
   for (;;) {
     const progress = await check();
     if (progress === true) return;
-    if (Date.now() >= deadline) {
+    if (performance.now() >= deadline) {
       throw new KlusterError(
         'step_deadline',
         `waited ${String(Math.round(deadlineMs / 1000))} s for ${goal}: ${progress}`,

@@ -41,7 +41,22 @@ function compareInstance(expected: Expected, view: InstanceView): readonly Findi
     const why = `the catalog says active, its agent says ${view.state}${exit}`;
     findings.push(finding('instance_not_running', where, why));
   }
+  findings.push(...diskFindings(where, view));
   return findings;
+}
+
+function diskFindings(where: string, { disk }: InstanceView): readonly Finding[] {
+  switch (disk?.state) {
+    case 'full':
+      return [finding('disk_full', where, `${String(disk.availableMb ?? 0)} MiB are left for its server`)];
+    case 'frozen':
+    case 'failing':
+      return [finding('disk_frozen', where, disk.reason ?? disk.state)];
+    case 'room':
+    case 'low':
+    case undefined:
+      return [];
+  }
 }
 
 function missingOrDifferent(facts: Facts, underWay: UnderWay): readonly Finding[] {

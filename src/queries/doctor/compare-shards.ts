@@ -103,8 +103,9 @@ function replica(shard: ShardFacts, { node, answer }: Answered, primary: Answere
     findings.push(finding('replica_not_following', where, `it follows ${followed}, the primary is ${at}`));
   } else if (!channel.receiverRunning || !channel.applierRunning) {
     const state = (on: boolean): string => (on ? 'runs' : 'does not run');
+    const receiver = channel.connecting ? 'finds no connection' : state(channel.receiverRunning);
     const error = channel.error === null ? '' : `: ${channel.error}`;
-    const why = `the receiver ${state(channel.receiverRunning)}, the applier ${state(channel.applierRunning)}${error}`;
+    const why = `the receiver ${receiver}, the applier ${state(channel.applierRunning)}${error}`;
     findings.push(finding('replica_stopped', where, why));
   }
   const errant = GtidSet.parse(answer.gtids).subtract(GtidSet.parse(primary.answer.gtids));

@@ -7,6 +7,9 @@ const remedies = {
     'Nothing in the catalog needs it. When you are sure that its data is not needed, remove it at its agent.',
   instance_missing: 'Rebuild the node, or remove it from its cluster.',
   instance_not_running: 'Read the log of the instance; its agent restarts it, control_instance starts it.',
+  disk_full: 'Make room: its server goes on by itself within a minute, or is started then.',
+  disk_frozen:
+    'Look at the disk and at the kernel log of the machine: its server goes on when the disk does.',
   instance_running: 'The node should be stopped: stop it with control_instance.',
   instance_elsewhere: 'Restart the manager; when the difference stays, rebuild the node.',
   directory_left: 'No instance owns the directory. When you are sure that its data is not needed, delete it.',
@@ -44,6 +47,8 @@ const remedies = {
   route_unknown:
     'The compute node knows a shard that the cluster does not have: drop the foreign server there.',
   route_dead: 'Read the error; restart the compute node when the shard itself serves.',
+  definition_failing:
+    'Nothing after it is applied there. Mend what is in its way; or leave it out there with kluster.skip_ddl().',
   role_missing: 'Applications cannot log in. Make the role on the compute node, or remove and add the node.',
   log_table_missing:
     'Compute nodes cannot commit over several shards without it. Restore the table from its template.',

@@ -1,9 +1,4 @@
-import { execFile } from 'node:child_process';
-import { statfs, unlink } from 'node:fs/promises';
-import { open } from 'node:fs/promises';
 import { join } from 'node:path';
-import { setTimeout as sleep } from 'node:timers/promises';
-import { promisify } from 'node:util';
 import { unseal } from '../../../src/core/seal.ts';
 import type { ClusterJson, StorageNodeJson } from '../../../src/core/rest-types.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
@@ -13,16 +8,12 @@ import { readTextFile } from '../../../src/manager/json-file.ts';
 import { ProcessInstallation } from '../../support/installation-process.ts';
 import { endProcess, leftProcesses } from '../../support/leftovers.ts';
 import { onMetadata } from '../../support/nothing-left.ts';
+import { Disk } from './disk.ts';
 import { ChaosNetwork } from './network.ts';
 import type { Timeline } from './timeline.ts';
 
-const run = promisify(execFile);
-
 const machines = 3;
 const network = '10.77.0';
-/** MiB of each machine's disk: room for its nodes, and little enough to be filled in a moment. */
-const diskMb = 900;
-const ballastName = 'ballast';
 const deadline = (): AbortSignal => AbortSignal.timeout(10_000);
 
 /** One rbr shard of three nodes with a compute node, on machines with networks and disks of their own. */
@@ -35,13 +26,13 @@ export class ChaosCluster {
   /** The same nodes, with the account that may write data and nothing else. */
   applications: readonly SqlAddress[] = [];
   comp: SqlAddress = { hostaddr: '', port: 0, user: '', password: '' };
-  readonly #disks: string[];
+  readonly #disks: readonly Disk[];
   #shape: ClusterJson | null = null;
 
   private constructor(parts: {
     installation: ProcessInstallation;
     network: ChaosNetwork;
-    disks: string[];
+    disks: readonly Disk[];
     timeline: Timeline;
   }) {
     this.installation = parts.installation;
@@ -53,13 +44,10 @@ export class ChaosCluster {
   /** `directory`: of the home. @throws Error when this user may not make namespaces and mounts */
   static async start(directory: string, timeline: Timeline): Promise<ChaosCluster> {
     const net = await ChaosNetwork.make(network, machines);
-    const disks: string[] = [];
+    const disks: Disk[] = [];
     try {
       for (let index = 0; index < machines; index += 1) {
-        const disk = join(directory, 'data', `${network}.${String(index + 11)}`);
-        await run('mkdir', ['--parents', disk]);
-        await run('mount', ['-t', 'tmpfs', '-o', `size=${String(diskMb)}m,mode=0755`, 'tmpfs', disk]);
-        disks.push(disk);
+        disks.push(await Disk.make(join(directory, 'data', `${network}.${String(index + 11)}`)));
       }
       const installation = await ProcessInstallation.start(directory, {
         network,
@@ -170,23 +158,11 @@ export class ChaosCluster {
       await endProcess(left);
   }
 
-  async fillDisk(hostaddr: string): Promise<void> {
+  disk(hostaddr: string): Disk {
     const { dataDirectory } = this.installation.machine(hostaddr);
-    const file = await open(join(dataDirectory, ballastName), 'w');
-    try {
-      const block = Buffer.alloc(1024 * 1024);
-      for (let written = 0; written < diskMb; written += 1) await file.write(block);
-    } catch (error) {
-      if (!(error instanceof Error && 'code' in error && error.code === 'ENOSPC')) throw error;
-    } finally {
-      await file.close();
-    }
-    const { bavail } = await statfs(dataDirectory);
-    this.timeline.note(`disk of ${hostaddr}: ${String(bavail)} blocks are free`);
-  }
-
-  async emptyDisk(hostaddr: string): Promise<void> {
-    await unlink(join(this.installation.machine(hostaddr).dataDirectory, ballastName));
+    const disk = this.#disks.find(({ path }) => path === dataDirectory);
+    if (disk === undefined) throw new Error(`${hostaddr} has no disk of its own`);
+    return disk;
   }
 
   /** What the manager wrote about failovers, as lines for the timeline. */
@@ -222,18 +198,7 @@ export function storageNodes(cluster: ClusterJson): readonly StorageNodeJson[] {
   return cluster.shards.flatMap(({ nodes }) => nodes);
 }
 
-async function release(net: ChaosNetwork, disks: readonly string[]): Promise<void> {
+async function release(net: ChaosNetwork, disks: readonly Disk[]): Promise<void> {
   await net.close();
-  for (const disk of disks) {
-    // A process that was just killed may hold the disk for a moment.
-    for (let attempt = 1; ; attempt += 1) {
-      try {
-        await run('umount', [disk]);
-        break;
-      } catch (error) {
-        if (attempt >= 20) throw error;
-        await sleep(100);
-      }
-    }
-  }
+  for (const disk of disks) await disk.release();
 }

@@ -40,12 +40,7 @@ function partition(direction: Direction): Fault {
     const { hostaddr } = await cluster.primary();
     cluster.timeline.note(`packets ${direction} ${hostaddr} are lost`);
     await cluster.network.cut(hostaddr, direction);
-    try {
-      await sleep(hold(random));
-    } finally {
-      await cluster.network.heal();
-      cluster.timeline.note('the network is whole again');
-    }
+    await healAfter(cluster, hold(random));
   };
 }
 
@@ -71,6 +66,52 @@ async function waitForPrimaryOtherThan(
 ): Promise<void> {
   const deadline = performance.now() + milliseconds;
   while ((await cluster.primary()) === old && performance.now() < deadline) await sleep(100);
+}
+
+async function fill(cluster: ChaosCluster, hostaddr: string, milliseconds: number): Promise<void> {
+  const disk = cluster.disk(hostaddr);
+  const blocks = await disk.fill();
+  cluster.timeline.note(`the disk of ${hostaddr} is full: ${String(blocks)} blocks are free`);
+  try {
+    await sleep(milliseconds);
+  } finally {
+    await disk.empty();
+    cluster.timeline.note(`the disk of ${hostaddr} has room again`);
+  }
+}
+
+async function freeze(cluster: ChaosCluster, hostaddr: string, milliseconds: number): Promise<void> {
+  const disk = cluster.disk(hostaddr);
+  if (!disk.canFreeze) {
+    cluster.timeline.note('this machine has no disks that can be frozen');
+    return;
+  }
+  await disk.freeze();
+  cluster.timeline.note(`the disk of ${hostaddr} does not answer any more`);
+  try {
+    await sleep(milliseconds);
+  } finally {
+    await disk.thaw();
+    cluster.timeline.note(`the disk of ${hostaddr} answers again`);
+  }
+}
+
+async function healAfter(cluster: ChaosCluster, milliseconds: number): Promise<void> {
+  try {
+    await sleep(milliseconds);
+  } finally {
+    await cluster.network.heal();
+    cluster.timeline.note('the network is whole again');
+  }
+}
+
+/** Milliseconds: more than any time-out, ahead and back. */
+const clockSteps = [-3_600_000, -5000, 5000, 3_600_000];
+
+/** It stays set: somebody else may set it again. */
+async function setClock(cluster: ChaosCluster, who: string, step: number): Promise<void> {
+  cluster.timeline.note(`the clock of ${who} is set by ${String(step)} ms`);
+  await cluster.installation.setClock(who, step);
 }
 
 async function restartManager(cluster: ChaosCluster): Promise<void> {
@@ -104,17 +145,45 @@ export const faults: Readonly<Record<string, Fault>> = {
   'cut the primary off': partition('both'),
   'lose packets to the primary': partition('to'),
   'lose packets from the primary': partition('from'),
-  'fill the disk of the primary': async (cluster, random) => {
+  'fill the disk of the primary': async (cluster, random) =>
+    fill(cluster, (await cluster.primary()).hostaddr, random.pick([1500, 4000, 20_000])),
+  'fill the disk of a replica': async (cluster, random) =>
+    fill(cluster, (await someReplica(cluster, random)).hostaddr, hold(random)),
+  // Shorter and longer than what an agent takes for slow.
+  'freeze the disk of the primary': async (cluster, random) =>
+    freeze(cluster, (await cluster.primary()).hostaddr, random.pick([2000, 4000, 15_000])),
+  // Everybody else reaches both sides.
+  'separate the primary from its replicas': async (cluster, random) => {
     const { hostaddr } = await cluster.primary();
-    cluster.timeline.note(`the disk of ${hostaddr} fills up`);
-    await cluster.fillDisk(hostaddr);
+    cluster.timeline.note(`the replicas do not reach ${hostaddr} any more, nor the other way round`);
+    for (const other of cluster.nodes.filter((node) => node.hostaddr !== hostaddr))
+      await cluster.network.separate(hostaddr, other.hostaddr);
+    await healAfter(cluster, hold(random));
+  },
+  'separate the primary from one replica': async (cluster, random) => {
+    const [primary, replica] = [await cluster.primary(), await someReplica(cluster, random)];
+    cluster.timeline.note(`${primary.hostaddr} and ${replica.hostaddr} do not reach each other any more`);
+    await cluster.network.separate(primary.hostaddr, replica.hostaddr);
+    await healAfter(cluster, hold(random));
+  },
+  // Comes back in one direction first, as a broken cable does.
+  'cut the primary off and let it come back by halves': async (cluster, random) => {
+    const { hostaddr } = await cluster.primary();
+    const first = random.pick(['to', 'from'] as const);
+    cluster.timeline.note(`packets to and from ${hostaddr} are lost`);
+    await cluster.network.cut(hostaddr, 'both');
     try {
-      await sleep(hold(random));
+      await sleep(random.pick([2500, 8000]));
+      cluster.timeline.note(`packets ${first} ${hostaddr} are not lost any more`);
+      await cluster.network.mend(hostaddr, first);
     } finally {
-      await cluster.emptyDisk(hostaddr);
-      cluster.timeline.note(`the disk of ${hostaddr} has room again`);
+      await healAfter(cluster, hold(random));
     }
   },
+  'set the clock of the manager': async (cluster, random) =>
+    setClock(cluster, 'manager', random.pick(clockSteps)),
+  'set the clock of an agent': async (cluster, random) =>
+    setClock(cluster, random.pick(cluster.nodes).hostaddr, random.pick(clockSteps)),
   // A disk that takes long for everything, as the engine sees it: it gets on for a tenth of the time only.
   'slow the primary down': async (cluster, random) => {
     const at = await cluster.primary();

@@ -39,8 +39,10 @@ describe.skipIf(impossible !== null)('a primary that lives and cannot do its wor
     await expect.poll(() => writer.acknowledged.size, patient).toBeGreaterThan(before + 5);
   }
 
-  async function others(primary: SqlAddress): Promise<readonly SqlAddress[]> {
-    return Promise.resolve(cluster.nodes.filter((node) => node !== primary));
+  /** What the doctor finds, and where. */
+  async function found(): Promise<readonly (readonly [string, string])[]> {
+    const { findings } = await askDoctor(cluster.installation.client);
+    return findings.map(({ what, where }) => [what, where] as const);
   }
 
   const on = <T>(node: SqlAddress, ask: (session: SqlSession) => Promise<T>): Promise<T> =>
@@ -54,9 +56,10 @@ describe.skipIf(impossible !== null)('a primary that lives and cannot do its wor
         return { findings, jobs };
       }, patient)
       .toEqual({ findings: [], jobs: [] });
+    const acknowledged = [...writer.acknowledged];
     const rows = await cluster.onPrimary('SELECT id FROM chaos.audit');
     const there = new Set(rows.map((row) => String(row['id'])));
-    expect([...writer.acknowledged].filter((id) => !there.has(id))).toEqual([]);
+    expect(acknowledged.filter((id) => !there.has(id))).toEqual([]);
   }
 
   it(
@@ -65,7 +68,7 @@ describe.skipIf(impossible !== null)('a primary that lives and cannot do its wor
     async () => {
       await expectWritesGoOn();
       const old = await cluster.primary();
-      const replicas = await others(old);
+      const replicas = cluster.nodes.filter((node) => node !== old);
       for (const { hostaddr } of replicas) await cluster.network.separate(old.hostaddr, hostaddr);
       await expect.poll(async () => (await cluster.primary()).hostaddr, patient).not.toBe(old.hostaddr);
       await expectWritesGoOn();
@@ -108,4 +111,41 @@ describe.skipIf(impossible !== null)('a primary that lives and cannot do its wor
       await expectWhole();
     },
   );
+
+  it(
+    'gives its role away when its disk is full, is named as long as that lasts, and follows when there is room',
+    { timeout: testMs },
+    async () => {
+      await expectWritesGoOn();
+      const old = await cluster.primary();
+      await cluster.disk(old.hostaddr).fill();
+      await expect.poll(async () => (await cluster.primary()).hostaddr, patient).not.toBe(old.hostaddr);
+      await expectWritesGoOn();
+      expect(await manager()).toContain('primary_full');
+      await expect.poll(found, patient).toContainEqual(['disk_full', expect.stringContaining(old.hostaddr)]);
+      const word = async () => (await cluster.look()).shards[0]?.state;
+      await expect.poll(word, patient).toBe('node_full');
+      await cluster.disk(old.hostaddr).empty();
+      await expectWhole();
+    },
+  );
+
+  it('gives its role away when its disk does not answer any more', { timeout: testMs }, async ({ skip }) => {
+    await expectWritesGoOn();
+    const old = await cluster.primary();
+    const disk = cluster.disk(old.hostaddr);
+    skip(!disk.canFreeze, 'there are no loop devices for a disk that can be frozen');
+    await disk.freeze();
+    try {
+      await expect.poll(async () => (await cluster.primary()).hostaddr, patient).not.toBe(old.hostaddr);
+      await expectWritesGoOn();
+      expect(await manager()).toContain('primary_frozen');
+      await expect
+        .poll(found, patient)
+        .toContainEqual(['disk_frozen', expect.stringContaining(old.hostaddr)]);
+    } finally {
+      await disk.thaw();
+    }
+    await expectWhole();
+  });
 });

@@ -1,6 +1,9 @@
 import fc from 'fast-check';
 import { describe, expect, test } from 'vitest';
 import {
+  clockHeader,
+  clockOf,
+  nonceHeader,
   replayWindowMs,
   signRequest,
   timestampHeader,
@@ -22,6 +25,24 @@ describe('a signed request', () => {
     expect(verifyRequest(secret, request, headers, signedAt - replayWindowMs - 1)).toMatchObject({
       ok: false,
     });
+  });
+
+  test('tells whoever signs by another clock what time it is, and nobody else', () => {
+    const hour = 3_600_000;
+    const now = Date.now() + hour;
+    const headers = signRequest(secret, request, 12);
+    const refused = verifyRequest(secret, request, headers, now);
+    if (refused.ok) throw new Error('accepted');
+    const clock = new Headers(refused.clock);
+    expect(clockOf(secret, headers[nonceHeader] ?? '', clock)).toBe(now);
+    // Neither to another request, nor with another secret, nor when it was changed on its way.
+    expect(clockOf(secret, 'another-nonce-of-16', clock)).toBeNull();
+    expect(clockOf('another', headers[nonceHeader] ?? '', clock)).toBeNull();
+    clock.set(clockHeader, String(now + hour));
+    expect(clockOf(secret, headers[nonceHeader] ?? '', clock)).toBeNull();
+    expect(verifyRequest('another', request, headers, now)).not.toHaveProperty('clock');
+    const again = signRequest(secret, request, 12, now);
+    expect(verifyRequest(secret, request, again, now)).toMatchObject({ ok: true });
   });
 
   test('is refused when any part of it is another one', () => {

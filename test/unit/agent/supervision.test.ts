@@ -4,6 +4,7 @@ import { describe, expect, test } from 'vitest';
 import { Backoff } from '../../../src/agent/backoff.ts';
 import { makeDirectories, removeDirectories } from '../../../src/agent/instance-directories.ts';
 import { tellingLines } from '../../../src/agent/log-tail.ts';
+import { RestartTimer } from '../../../src/agent/restart-timer.ts';
 import { NonceMemory } from '../../../src/agent/nonce-memory.ts';
 import { instanceId } from '../../../src/core/ids.ts';
 import { engineUser } from '../../../src/engines/installation.ts';
@@ -23,6 +24,39 @@ describe('delays between restarts', () => {
     for (let start = 0; start < 6; start += 1) backoff.next(100);
     expect(backoff.next(Backoff.stableMs)).toBe(250);
     expect(backoff.failing).toBe(false);
+  });
+});
+
+describe('a restart that waits', () => {
+  const timer = () => {
+    const state = { starts: 0 };
+    const restarts: RestartTimer = new RestartTimer(() => {
+      restarts.begun();
+      state.starts += 1;
+      return Promise.resolve();
+    });
+    // The next one comes after eight seconds.
+    for (let failure = 0; failure < 6; failure += 1) restarts.scheduleAfter(0);
+    return { state, restarts };
+  };
+
+  test('comes at once when what hindered it is over', async () => {
+    const { state, restarts } = timer();
+    expect(restarts.isFailing).toBe(true);
+    restarts.hurry();
+    await expect.poll(() => state.starts).toBe(1);
+    expect(restarts).toMatchObject({ isFailing: false, isPending: false });
+    // Nothing waits any more: there is nothing to hurry.
+    restarts.hurry();
+    expect(restarts.isPending).toBe(false);
+  });
+
+  test('does not come when it is cancelled', async () => {
+    const { state, restarts } = timer();
+    restarts.cancel();
+    restarts.hurry();
+    await new Promise((resolve) => setTimeout(resolve, 20));
+    expect(state.starts).toBe(0);
   });
 });
 

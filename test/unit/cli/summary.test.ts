@@ -26,7 +26,15 @@ const cluster: ClusterJson = {
   cluster_name: 'cluster_1',
   nick_name: 'quickstart',
   ha_mode: 'rbr',
-  shards: [{ shard_id: 4, shard_name: 'shard_1', nodes: [{ ...node, role: 'source' }] }],
+  shards: [
+    {
+      shard_id: 4,
+      shard_name: 'shard_1',
+      state: 'healthy',
+      reason: null,
+      nodes: [{ ...node, role: 'source' }],
+    },
+  ],
   comps: [
     {
       comp_id: 3,

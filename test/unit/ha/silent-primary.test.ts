@@ -8,29 +8,12 @@ import type {
   NodeObservation,
   ShardObservation,
 } from '../../../src/ha/shard-observation.ts';
-import { at, following, node, replica, seen, shard } from '../../support/shard-observations.ts';
+import { at, following, instanceView, node, replica, seen, shard } from '../../support/shard-observations.ts';
 
 describe('a primary that does not answer', () => {
   const deaf = { ...replica, channel: { ...following, heardMs: 1700 } };
   const cut = { ...replica, channel: { ...following, receiverRunning: false } };
-  const view: InstanceView = {
-    instanceId: node(1).instanceId,
-    engine: 'mysql',
-    engineVersion: '9.7.4',
-    ...at(1),
-    state: 'running',
-    desired: 'running',
-    pid: 4711,
-    datadir: '/data',
-    logFile: '/data/error.log',
-    restarts: 0,
-    lastExit: null,
-    remadeBy: null,
-    labels: {},
-    cpuLimit: null,
-    warnings: [],
-    health: { answers: true, reason: null, hearsSource: null },
-  };
+  const view = instanceView(1);
   const heard = (instance: InstanceView): AgentReport => ({ silentMs: 300, instance });
   const ended = heard({ ...view, pid: null, state: 'failed' });
   const starting = heard({ ...view, pid: 4712, state: 'starting' });

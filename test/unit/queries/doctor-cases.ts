@@ -45,6 +45,24 @@ export const cases: readonly (readonly [string, Facts, string, string])[] = [
     'cluster7-shard1-node2 on 10.0.0.2',
   ],
   [
+    'an instance without room',
+    withInstances(
+      1,
+      reported(1).map((one) => ({ ...one, disk: { state: 'full', availableMb: 0, reason: null } })),
+    ),
+    'disk_full',
+    'cluster7-shard1-node2 on 10.0.0.2',
+  ],
+  [
+    'an instance whose disk does not answer',
+    withInstances(
+      1,
+      reported(1).map((one) => ({ ...one, disk: { state: 'frozen', availableMb: 9, reason: 'late' } })),
+    ),
+    'disk_frozen',
+    'cluster7-shard1-node2 on 10.0.0.2',
+  ],
+  [
     'an instance at another port',
     withInstances(
       1,
@@ -340,6 +358,15 @@ export const cases: readonly (readonly [string, Facts, string, string])[] = [
     'a route without a shard behind it',
     withComp({}, { reached: new Map([['shard_1', 'connection refused']]) }),
     'route_dead',
+    'cluster 7 comp9 10.0.0.1:47001',
+  ],
+  [
+    'a definition that cannot be applied',
+    withComp(
+      {},
+      { failingDefinition: { id: 7, database: 'app', error: 'relation "t" already exists', attempts: 3 } },
+    ),
+    'definition_failing',
     'cluster 7 comp9 10.0.0.1:47001',
   ],
   [
