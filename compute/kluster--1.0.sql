@@ -115,6 +115,11 @@ ALTER FUNCTION pg_catalog.nextval(regclass) SUPPORT kluster.nextval_support;
 ALTER FUNCTION pg_catalog.setval(regclass, bigint) SUPPORT kluster.nextval_support;
 ALTER FUNCTION pg_catalog.setval(regclass, bigint, boolean) SUPPORT kluster.nextval_support;
 
+CREATE FUNCTION kluster.shown_kind(relation oid, kind "char") RETURNS "char"
+	AS 'MODULE_PATHNAME', 'kluster_shown_kind' LANGUAGE C STRICT STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION kluster.shown_kind(oid, "char") IS
+	'What queries read as pg_class.relkind: sharded tables are shown as tables, unless kluster.show_foreign_tables is on.';
+
 -- Views under the names that existing tools look for. They find them without a schema whatever search_path is: in pg_catalog.
 SET LOCAL allow_system_table_mods = on;
 

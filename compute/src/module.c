@@ -5,6 +5,7 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 
 #include "ddl_hook.h"
 #include "ddl_replay.h"
@@ -15,6 +16,7 @@
 #include "ddl_work.h"
 #include "sequence.h"
 #include "settings.h"
+#include "shown_kind.h"
 #include "topology.h"
 #include "transaction.h"
 
@@ -42,4 +44,7 @@ _PG_init(void)
 	kluster_replay_init();
 	kluster_admission_init();
 	kluster_sequence_init();
+	kluster_shown_kind_init();
+	/* Now every parameter is known: what else begins with kluster is a mistake. */
+	MarkGUCPrefixReserved("kluster");
 }

@@ -477,7 +477,12 @@ start_reading(KlusterResult *result, bool wait)
 static KlusterFetch
 fetch_stored(KlusterResult *result, char ***values, unsigned long **lengths)
 {
-	if (!tuplestore_gettupleslot(result->store, true, false, result->slot))
+	/* A row that comes back from disk lives until the next one is read: longer than the caller's memory may. */
+	MemoryContext caller = MemoryContextSwitchTo(result->context);
+	bool		found = tuplestore_gettupleslot(result->store, true, false, result->slot);
+
+	MemoryContextSwitchTo(caller);
+	if (!found)
 		return KLUSTER_END;
 	slot_getallattrs(result->slot);
 	for (int i = 0; i < result->columns; i++)
@@ -574,6 +579,9 @@ kluster_check_source(KlusterResult *result)
 void
 kluster_close(KlusterResult *result)
 {
+	/* Its file on disk belongs to the transaction, and would be missed at the end. */
+	if (result->store != NULL)
+		tuplestore_end(result->store);
 	/* The next user of the connection gets rid of the rows that are left. */
 	MemoryContextDelete(result->context);
 }

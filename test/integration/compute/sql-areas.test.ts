@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { postgresWithExtension } from '../../support/compute-engines.ts';
 import { Pgbench } from '../../support/pgbench.ts';
+import { definitionErrors } from '../../support/definition-errors.ts';
 import { startServerPair, type ServerPair } from '../../support/server-pair.ts';
 import { sqlAreas } from '../../support/sql-areas.ts';
 
@@ -14,9 +15,11 @@ beforeAll(async () => {
   pair = await startServerPair(25_511);
 }, 180_000);
 
-test.each(Object.keys(sqlAreas))('%s', { timeout: 120_000 }, async (area) => {
+const areas = { ...sqlAreas, 'errors of definitions': definitionErrors };
+
+test.each(Object.entries(areas))('%s', { timeout: 120_000 }, async (_area, statements) => {
   const differences: string[] = [];
-  for (const text of sqlAreas[area] ?? []) {
+  for (const text of statements) {
     const ordered = text.startsWith(sorted);
     const found = await pair.compare({ text: ordered ? text.slice(sorted.length) : text, ordered });
     if (found !== undefined) differences.push(found);
