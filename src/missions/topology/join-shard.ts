@@ -16,9 +16,9 @@ import {
   prepareMember,
   setGroupAddresses,
 } from '../../engines/mysql/group.ts';
+import { acknowledgesSource } from '../../engines/mysql/semi-sync.ts';
 import { withMysql } from '../../engines/mysql/connection.ts';
 import { makeReadOnly } from '../../engines/mysql/read-only.ts';
-import { isStatusOn } from '../../engines/mysql/status.ts';
 import type { StepContext } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
 import { groupPortOffset } from './node-specs.ts';
@@ -104,10 +104,9 @@ async function requireSource(
 /** rbr: from now on the primary counts on the node. Only for a node that the catalog counts among the shard's. */
 export async function acknowledge(now: ShardNow, target: HostPort, signal: AbortSignal): Promise<void> {
   await onNode(now, target, signal, async (session) => {
-    const isOn = (): Promise<boolean> => isStatusOn(session, 'Rpl_semi_sync_replica_status');
-    if (!(await isOn())) await startAcknowledging(session);
+    if (!(await acknowledgesSource(session))) await startAcknowledging(session);
     await until(signal, acknowledgeWaitMs, `${colonAddress(target)} to acknowledge`, async () =>
-      (await isOn()) ? true : 'its receiver is not connected as a semi-sync replica',
+      (await acknowledgesSource(session)) ? true : 'its receiver is not connected as a semi-sync replica',
     );
   });
 }
