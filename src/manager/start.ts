@@ -19,6 +19,7 @@ import { openMetadataReading } from './metadata-reading.ts';
 import { openMetadataServer, type MetadataServer } from './metadata-server.ts';
 import { recordThisProcess } from './process-file.ts';
 import { Resources } from './resources.ts';
+import { Retention } from './retention.ts';
 import { catalogKey, installationSecret } from './secrets.ts';
 import { makeWatches, type Watches } from './watches.ts';
 
@@ -132,6 +133,9 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   });
   resources.add('strain', () => Promise.resolve(watches.strain.close()));
   startWatches(watches, resources);
+  const retention = new Retention({ catalog, logger, retention: config.retention, onLostOffice: loseOffice });
+  retention.start();
+  resources.add('retention', () => retention.stop());
   await engine.start();
   resources.add('jobs', () => engine.stop());
 
