@@ -83,6 +83,17 @@ CREATE TABLE kluster.ddl_progress (
 );
 REVOKE ALL ON kluster.ddl_progress FROM PUBLIC;
 
+-- Entries of the log that an administrator has left out here, by kluster.skip_ddl().
+CREATE TABLE kluster.ddl_skipped (
+	op_id bigint PRIMARY KEY,
+	statement text NOT NULL,
+	error text NOT NULL,
+	reason text NOT NULL,
+	skipped_by name NOT NULL DEFAULT session_user,
+	when_skipped timestamptz NOT NULL DEFAULT now()
+);
+REVOKE ALL ON kluster.ddl_skipped FROM PUBLIC;
+
 -- Which sequence of this database is which of the cluster.
 CREATE TABLE kluster.sequences (
 	relid oid PRIMARY KEY,
@@ -104,6 +115,11 @@ ALTER FUNCTION pg_catalog.nextval(regclass) SUPPORT kluster.nextval_support;
 ALTER FUNCTION pg_catalog.setval(regclass, bigint) SUPPORT kluster.nextval_support;
 ALTER FUNCTION pg_catalog.setval(regclass, bigint, boolean) SUPPORT kluster.nextval_support;
 
+CREATE FUNCTION kluster.shown_kind(relation oid, kind "char") RETURNS "char"
+	AS 'MODULE_PATHNAME', 'kluster_shown_kind' LANGUAGE C STRICT STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION kluster.shown_kind(oid, "char") IS
+	'What queries read as pg_class.relkind: sharded tables are shown as tables, unless kluster.show_foreign_tables is on.';
+
 -- Views under the names that existing tools look for. They find them without a schema whatever search_path is: in pg_catalog.
 SET LOCAL allow_system_table_mods = on;
 
@@ -120,12 +136,34 @@ CREATE VIEW pg_catalog.pg_shard AS
 		FROM kluster.shards() s;
 COMMENT ON VIEW pg_catalog.pg_shard IS 'The shards of the cluster; num_tablets: sharded tables of this database.';
 
+-- What tools write as ro_weight. It is kept for them, and means nothing: rows are read from primaries.
+CREATE TABLE kluster.ro_weights (
+	node_id bigint PRIMARY KEY,
+	weight smallint NOT NULL
+);
+REVOKE ALL ON kluster.ro_weights FROM PUBLIC;
+
 CREATE VIEW pg_catalog.pg_shard_node AS
-	SELECT n.id::oid AS id, n.port, n.shard_id::oid AS shard_id, 0::oid AS svr_node_id, 0::smallint AS ro_weight, 0::smallint AS ping,
-			0::smallint AS latency, NULL::name AS user_name, n.host AS hostaddr, NULL::text AS passwd,
+	SELECT n.id::oid AS id, n.port, n.shard_id::oid AS shard_id, 0::oid AS svr_node_id, COALESCE(w.weight, 0::smallint) AS ro_weight,
+			0::smallint AS ping, 0::smallint AS latency, NULL::name AS user_name, n.host AS hostaddr, NULL::text AS passwd,
 			NULL::timestamptz AS when_created
-		FROM kluster.shard_nodes() n;
+		FROM kluster.shard_nodes() n LEFT JOIN kluster.ro_weights w ON w.node_id = n.id;
 COMMENT ON VIEW pg_catalog.pg_shard_node IS 'The storage nodes of the cluster; accounts are not shown.';
+
+CREATE FUNCTION kluster.keep_ro_weight() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+	IF to_jsonb(NEW) - 'ro_weight' <> to_jsonb(OLD) - 'ro_weight' THEN
+		RAISE EXCEPTION 'only ro_weight of pg_shard_node can be changed' USING ERRCODE = 'feature_not_supported',
+			HINT = 'The cluster manager knows the nodes.';
+	END IF;
+	INSERT INTO kluster.ro_weights VALUES (NEW.id::bigint, NEW.ro_weight)
+		ON CONFLICT (node_id) DO UPDATE SET weight = EXCLUDED.weight;
+	RETURN NEW;
+END $$;
+REVOKE ALL ON FUNCTION kluster.keep_ro_weight() FROM PUBLIC;
+
+CREATE TRIGGER keep_ro_weight INSTEAD OF UPDATE ON pg_catalog.pg_shard_node
+	FOR EACH ROW EXECUTE FUNCTION kluster.keep_ro_weight();
 
 CREATE VIEW pg_catalog.pg_cluster_meta AS
 	SELECT c.comp_id::oid AS comp_node_id, c.cluster_id::oid AS cluster_id, 0::oid AS cluster_master_id, c.cluster_name::name AS cluster_name,
@@ -147,6 +185,24 @@ CREATE FUNCTION kluster.ddl_position(OUT applied bigint, OUT newest bigint, OUT 
 	AS 'MODULE_PATHNAME', 'kluster_show_ddl_position' LANGUAGE C STRICT VOLATILE;
 COMMENT ON FUNCTION kluster.ddl_position() IS
 	'How far this compute node has followed the log of definitions: the last entry that it applied, and the last that it saw.';
+
+CREATE FUNCTION kluster.ddl_failure(OUT op_id bigint, OUT database text, OUT statement text, OUT error text, OUT attempts integer,
+	OUT since timestamptz, OUT next_attempt timestamptz) RETURNS SETOF record
+	AS 'MODULE_PATHNAME', 'kluster_show_ddl_failure' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION kluster.ddl_failure() FROM PUBLIC;
+COMMENT ON FUNCTION kluster.ddl_failure() IS
+	'The entry of the log of definitions that cannot be applied on this compute node, and stops all that comes after it.';
+
+CREATE FUNCTION kluster.retry_ddl() RETURNS void
+	AS 'MODULE_PATHNAME', 'kluster_retry_ddl' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION kluster.retry_ddl() FROM PUBLIC;
+COMMENT ON FUNCTION kluster.retry_ddl() IS 'Tries the definition that fails at once. For superusers.';
+
+CREATE FUNCTION kluster.skip_ddl(op_id bigint, reason text) RETURNS void
+	AS 'MODULE_PATHNAME', 'kluster_skip_ddl' LANGUAGE C STRICT VOLATILE;
+REVOKE ALL ON FUNCTION kluster.skip_ddl(bigint, text) FROM PUBLIC;
+COMMENT ON FUNCTION kluster.skip_ddl(bigint, text) IS
+	'Leaves out the definition that fails, on this compute node, and records it in kluster.ddl_skipped. For superusers.';
 
 CREATE VIEW pg_catalog.pg_ddl_log_progress AS
 	SELECT d.oid AS dbid, p.newest AS ddl_op_id, p.applied AS max_op_id_done_local

@@ -1,6 +1,6 @@
 // @ts-check
 /**
- * The entry of `npm run up|down|setup|test|check|chaos|bench`. It makes this checkout runnable (dependencies installed, sources
+ * The entry of `npm run up|down|setup|test|check|chaos|sanitize|bench`. It makes this checkout runnable (dependencies installed, sources
  * compiled), each only when something changed, and then runs the task. It is the only JavaScript of the project and
  * uses nothing but Node, because it has to run before anything is installed.
  */
@@ -57,6 +57,10 @@ const tasks = {
   chaos: (args) => [
     ['dist/scripts/setup/main.js', '--for-tests'],
     ['dist/test/chaos/main.js', ...args],
+  ],
+  sanitize: (args) => [
+    ['dist/scripts/setup/main.js', '--for-tests'],
+    ['dist/scripts/sanitize/main.js', ...args],
   ],
   bench: (args) => [
     ['dist/scripts/setup/main.js', '--for-tests'],

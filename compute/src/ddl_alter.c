@@ -206,8 +206,16 @@ prepare_command(Alteration *alteration, AlterTableCmd *command)
 			set_keys_aside(alteration, command->name);
 			return true;
 		case AT_AttachPartition:
+			if (get_rel_relkind(alteration->relid) != RELKIND_PARTITIONED_TABLE)
+				ereport(ERROR,
+						(errcode(ERRCODE_INVALID_OBJECT_DEFINITION),
+						 errmsg("table \"%s\" is not partitioned", get_rel_name(alteration->relid))));
 			attach(alteration, command);
 			return true;
+		case AT_EnableRowSecurity:
+		case AT_ForceRowSecurity:
+			refuse(alteration->relid, "row level security is not supported");
+			return false;
 		case AT_SetRelOptions:
 		case AT_ResetRelOptions:
 		case AT_SetLogged:

@@ -345,12 +345,14 @@ handle_rows(Call *call)
 {
 	Node	   *statement = call->planned->utilityStmt;
 
-	if (!IsA(statement, CopyStmt) && !IsA(statement, VacuumStmt) && !IsA(statement, TruncateStmt))
+	if (!IsA(statement, CopyStmt) && !IsA(statement, VacuumStmt) && !IsA(statement, TruncateStmt) && !IsA(statement, LockStmt))
 		return false;
 	if (!is_in_cluster())
 		return false;
 	if (IsA(statement, CopyStmt))
-		kluster_check_copy(castNode(CopyStmt, statement));
+		kluster_note_copy(castNode(CopyStmt, statement));
+	if (IsA(statement, LockStmt))
+		kluster_check_lock(castNode(LockStmt, statement));
 	if (IsA(statement, TruncateStmt))
 	{
 		pass_on(call);

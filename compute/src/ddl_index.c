@@ -132,6 +132,9 @@ read_column(Relation relation, const IndexElem *element, IndexColumns *columns, 
 {
 	Form_pg_attribute attribute = attribute_of(relation, element->name);
 
+	for (int i = 0; i < position; i++)
+		if (columns->info->ii_IndexAttrNumbers[i] == attribute->attnum)
+			refuse(RelationGetRelationName(relation), psprintf("an index that has column \"%s\" twice", element->name));
 	columns->info->ii_IndexAttrNumbers[position] = attribute->attnum;
 	columns->names = lappend(columns->names, pstrdup(element->name));
 	columns->collations[position] = attribute->attcollation;

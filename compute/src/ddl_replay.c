@@ -29,6 +29,7 @@
 #include "utils/timestamp.h"
 
 #include "ddl_applied.h"
+#include "ddl_failure.h"
 #include "ddl_replay.h"
 #include "ddl_settings.h"
 #include "ddl_shared.h"
@@ -43,7 +44,7 @@
 /* Between two reports, when there is nothing new. */
 #define REPORT_MILLISECONDS 1000
 
-/* Before an entry that failed is tried again. */
+/* Before the log is looked at again when it could not be read, or an entry fails (ddl_failure.c has longer pauses for that one). */
 #define RETRY_MILLISECONDS 1000
 
 extern PGDLLEXPORT void kluster_ddl_launcher_main(Datum argument);
@@ -56,6 +57,18 @@ typedef struct Order
 	uint64		after;
 	uint64		up_to;
 } Order;
+
+/* Notes why an entry cannot be applied, and fails. */
+static void
+give_up(const KlusterLoggedEntry *entry, MemoryContext context)
+{
+	ErrorData  *failure;
+
+	MemoryContextSwitchTo(context);
+	failure = CopyErrorData();
+	kluster_ddl_note_failure(entry->id, entry->database, entry->source, failure->message);
+	PG_RE_THROW();
+}
 
 bool
 kluster_needs_no_replay(Node *statement)
@@ -83,7 +96,10 @@ kluster_ddl_applier_main(Datum argument)
 	MemoryContextSwitchTo(context);
 	StartTransactionCommand();
 	if (!OidIsValid(get_extension_oid("kluster", true)))
+	{
+		kluster_ddl_note_failure(order.after + 1, order.database, "", "the database has no extension kluster");
 		ereport(ERROR, (errmsg("database \"%s\" has no extension kluster", order.database)));
+	}
 	MemoryContextSwitchTo(context);
 	entries = kluster_store_entries(order.after, order.up_to, order.database, BATCH);
 	CommitTransactionCommand();
@@ -93,7 +109,15 @@ kluster_ddl_applier_main(Datum argument)
 
 		pgstat_report_activity(STATE_RUNNING, entry->source);
 		debug_query_string = entry->source;
-		kluster_apply(entry);
+		PG_TRY();
+		{
+			kluster_apply(entry);
+		}
+		PG_CATCH();
+		{
+			give_up(entry, context);
+		}
+		PG_END_TRY();
 		kluster_ddl_set_applied(entry->id);
 	}
 	proc_exit(0);
@@ -171,7 +195,7 @@ apply_entries(List *entries)
 		/* A database that is not here was dropped by this node itself, after these entries. */
 		if (!database_exists(order.database))
 			kluster_ddl_note_applied(order.up_to);
-		else if (!run_applier(&order))
+		else if (kluster_ddl_has_to_pause(order.after) || !run_applier(&order))
 			return false;
 	}
 	return true;

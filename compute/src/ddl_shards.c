@@ -141,6 +141,17 @@ has_rows(const KlusterTableShape *shape, uint32 shard)
 	return has_row(shard, psprintf("SELECT 1 FROM %s LIMIT 1", kluster_table_text(shape->database, shape->table)));
 }
 
+/* Within ereport(): which column the error is about. */
+static int
+blame_column(const KlusterTableShape *shape, AttrNumber number)
+{
+	Relation	relation = relation_open(shape->relid, NoLock);
+
+	errtablecol(relation, number);
+	relation_close(relation, NoLock);
+	return 0;
+}
+
 /* What the rows that are there get in a new column. */
 static void
 fill_added_column(const KlusterTableShape *before, const KlusterTableShape *after, KlusterColumnShape *column,
@@ -165,7 +176,8 @@ fill_added_column(const KlusterTableShape *before, const KlusterTableShape *afte
 	if (column->not_null && column->initial == NULL)
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("column \"%s\" of relation \"%s\" contains null values", column->name, after->label)));
+				 errmsg("column \"%s\" of relation \"%s\" contains null values", column->name, after->label),
+				 blame_column(after, column->number)));
 }
 
 static void
@@ -183,7 +195,8 @@ check_new_not_null(const KlusterTableShape *before, const KlusterTableShape *aft
 	if (has_row(shard, sql.data))
 		ereport(ERROR,
 				(errcode(ERRCODE_NOT_NULL_VIOLATION),
-				 errmsg("column \"%s\" of relation \"%s\" contains null values", to->name, after->label)));
+				 errmsg("column \"%s\" of relation \"%s\" contains null values", to->name, after->label),
+				 blame_column(after, to->number)));
 }
 
 /* Would a value of one type become another value, or be lost for a rollback? */

@@ -13,6 +13,7 @@
 #include "storage/spin.h"
 #include "utils/timestamp.h"
 
+#include "ddl_failure.h"
 #include "ddl_shared.h"
 
 typedef struct Shared
@@ -79,6 +80,7 @@ kluster_ddl_set_applied(uint64 applied)
 	SpinLockAcquire(&shared->mutex);
 	shared->progress.applied = applied;
 	SpinLockRelease(&shared->mutex);
+	kluster_ddl_forget_failure(applied);
 	ConditionVariableBroadcast(&shared->changed);
 }
 
@@ -89,6 +91,7 @@ kluster_ddl_note_applied(uint64 id)
 	shared->progress.applied = Max(shared->progress.applied, id);
 	shared->progress.newest = Max(shared->progress.newest, id);
 	SpinLockRelease(&shared->mutex);
+	kluster_ddl_forget_failure(kluster_ddl_progress().applied);
 	ConditionVariableBroadcast(&shared->changed);
 }
 

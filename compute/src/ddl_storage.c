@@ -118,3 +118,19 @@ kluster_adapt_storage_statement(Node *statement)
 	}
 	return adapt_vacuum(castNode(VacuumStmt, statement));
 }
+
+/* A lock of PostgreSQL's keeps nobody out who comes through another compute node. The weak ones keep out definitions only. */
+void
+kluster_check_lock(LockStmt *statement)
+{
+	ListCell   *cell;
+
+	if (statement->mode < ShareUpdateExclusiveLock)
+		return;
+	foreach(cell, statement->relations)
+		if (is_sharded(lfirst_node(RangeVar, cell)))
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("LOCK TABLE is not supported for sharded table \"%s\"", lfirst_node(RangeVar, cell)->relname),
+					 errhint("Lock rows with SELECT ... FOR UPDATE, or use the isolation level SERIALIZABLE.")));
+}

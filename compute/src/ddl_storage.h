@@ -18,4 +18,7 @@ extern bool kluster_adapt_storage_statement(Node *statement);
 /* Does the statement have to be adapted at all? */
 extern bool kluster_is_storage_statement(Node *statement);
 
+/* Refuses LOCK TABLE of sharded tables. */
+extern void kluster_check_lock(LockStmt *statement);
+
 #endif

@@ -16,6 +16,15 @@
 #define TABLE_IS_GONE 1146
 #define DATABASE_IS_GONE 1008
 
+/* A name that MySQL cannot have is there as little as any other: it is no reason for an error. */
+static void
+append_name(StringInfo sql, const char *name)
+{
+	appendStringInfoString(sql, "CONVERT(");
+	kluster_append_literal(sql, name, strlen(name));
+	appendStringInfoString(sql, " USING utf8mb3)");
+}
+
 /* Was the statement executed that was to leave the mark? */
 static bool
 is_marked(const KlusterIntent *intent)
@@ -28,9 +37,9 @@ is_marked(const KlusterIntent *intent)
 
 	initStringInfo(&sql);
 	appendStringInfoString(&sql, "SELECT 1 FROM information_schema.TABLES WHERE TABLE_SCHEMA = ");
-	kluster_append_literal(&sql, intent->guard_database, strlen(intent->guard_database));
+	append_name(&sql, intent->guard_database);
 	appendStringInfoString(&sql, " AND TABLE_NAME = ");
-	kluster_append_literal(&sql, intent->guard_table, strlen(intent->guard_table));
+	append_name(&sql, intent->guard_table);
 	appendStringInfoString(&sql, " AND TABLE_COMMENT = ");
 	kluster_append_literal(&sql, intent->mark, strlen(intent->mark));
 	result = kluster_query(kluster_ddl_connection(intent->shard), sql.data);

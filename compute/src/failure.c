@@ -61,6 +61,17 @@ sqlstate_of(unsigned int code)
 			return ERRCODE_DIVISION_BY_ZERO;
 		case ER_NO_SUCH_TABLE:
 			return ERRCODE_UNDEFINED_TABLE;
+		case ER_DUP_FIELDNAME:
+			return ERRCODE_DUPLICATE_COLUMN;
+		case ER_DUP_KEYNAME:
+			return ERRCODE_DUPLICATE_OBJECT;
+		case ER_TOO_BIG_ROWSIZE:
+		case ER_TOO_MANY_FIELDS:
+		case ER_TOO_MANY_KEYS:
+		case ER_TOO_MANY_KEY_PARTS:
+		case ER_TOO_LONG_KEY:
+		case ER_NET_PACKET_TOO_LARGE:
+			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
 		case ER_NO_REFERENCED_ROW_2:
 		case ER_ROW_IS_REFERENCED_2:
 			return ERRCODE_FOREIGN_KEY_VIOLATION;
@@ -107,5 +118,9 @@ kluster_raise(KlusterConnection *connection, const char *sql)
 			(errcode(sqlstate_of(code)),
 			 errmsg("%s: %s", connection->label, text),
 			 errdetail_internal("MySQL error %u.", code),
-			 sql == NULL ? 0 : errcontext("statement for the shard: %.*s%s", shown, sql, sql[shown] == '\0' ? "" : "...")));
+			 code != ER_CON_COUNT_ERROR ? 0 :
+			 errhint("All connections of this server are in use: end sessions of compute nodes, or raise max_connections there."),
+			 /* The macro errcontext is two expressions. */
+			 sql == NULL ? 0 :
+			 (errcontext("statement for the shard: %.*s%s", shown, sql, sql[shown] == '\0' ? "" : "..."))));
 }

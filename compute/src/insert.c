@@ -15,33 +15,62 @@
 #include "modify.h"
 #include "modify_state.h"
 #include "quote.h"
+#include "sequence.h"
 #include "settings.h"
+#include "upsert.h"
 
 /* A statement that grew beyond this is sent. */
 #define STATEMENT_BYTES (1024 * 1024)
 
 /* The keys that the statement names by ON CONFLICT (...); a partition has its own for each of its parent's. */
-static KlusterConflicts *
-conflicts_of(ModifyTable *plan, ResultRelInfo *target)
+static List *
+arbiters_of(ModifyTable *plan, ResultRelInfo *target)
 {
-	KlusterConflicts *conflicts;
+	List	   *arbiters = NIL;
 	ListCell   *cell;
 
-	if (plan == NULL || plan->onConflictAction != ONCONFLICT_NOTHING)
-		return NULL;
-	conflicts = palloc0(sizeof(KlusterConflicts));
 	foreach(cell, plan->arbiterIndexes)
 	{
 		Oid			index = lfirst_oid(cell);
 
 		if (IndexGetRelation(index, false) != RelationGetRelid(target->ri_RelationDesc))
 			index = index_get_partition(target->ri_RelationDesc, index);
-		if (index == RelationGetPrimaryKeyIndex(target->ri_RelationDesc))
-			conflicts->keys = lappend(conflicts->keys, pstrdup("PRIMARY"));
-		else if (OidIsValid(index))
-			conflicts->keys = lappend(conflicts->keys, get_rel_name(index));
+		if (OidIsValid(index))
+			arbiters = lappend_oid(arbiters, index);
 	}
+	return arbiters;
+}
+
+static KlusterConflicts *
+conflicts_with(List *arbiters, ResultRelInfo *target)
+{
+	KlusterConflicts *conflicts = palloc0(sizeof(KlusterConflicts));
+	ListCell   *cell;
+
+	foreach(cell, arbiters)
+		conflicts->keys = lappend(conflicts->keys,
+								  lfirst_oid(cell) == RelationGetPrimaryKeyIndex(target->ri_RelationDesc) ?
+								  pstrdup("PRIMARY") : get_rel_name(lfirst_oid(cell)));
 	return conflicts;
+}
+
+static void
+prepare_conflicts(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target)
+{
+	List	   *arbiters;
+
+	if (plan == NULL || plan->onConflictAction == ONCONFLICT_NONE)
+		return;
+	arbiters = arbiters_of(plan, target);
+	modify->conflicts = conflicts_with(arbiters, target);
+	if (plan->onConflictAction != ONCONFLICT_UPDATE)
+		return;
+	if (arbiters == NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" has no key that ON CONFLICT DO UPDATE could go by",
+						RelationGetRelationName(target->ri_RelationDesc))));
+	modify->upsert = kluster_begin_upsert(modify, target, linitial_oid(arbiters));
 }
 
 static void
@@ -63,7 +92,10 @@ start_insert_text(KlusterModify *modify)
 void
 kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target)
 {
-	modify->conflicts = conflicts_of(plan, target);
+	prepare_conflicts(modify, plan, target);
+	/* Triggers may look at the table, so it must contain what was inserted before; conflicts are counted. */
+	modify->collects = !modify->has_triggers && modify->conflicts == NULL && (plan == NULL || plan->operation == CMD_INSERT);
+	modify->first = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(modify->relation)), &TTSOpsVirtual);
 	start_insert_text(modify);
 }
 
@@ -76,19 +108,31 @@ kluster_begin_insert(ModifyTableState *state, ResultRelInfo *target)
 	KlusterModify	   *modify;
 
 	modify = kluster_new_modify(state->ps.state, target, kluster_all_columns(target->ri_RelationDesc));
-	/* Triggers may look at the table, so it must contain what was inserted before. */
-	modify->collects = plan == NULL && !modify->has_triggers;
 	kluster_prepare_insert(modify, plan, target);
-	target->ri_FdwState = modify;
+	if (plan == NULL)
+		modify->identities = kluster_copied_identities(RelationGetRelid(modify->relation));
+	if (target->ri_FdwState == NULL)
+		target->ri_FdwState = modify;
+	else
+		((KlusterModify *) target->ri_FdwState)->inserter = modify;
 	MemoryContextSwitchTo(caller);
+}
+
+KlusterModify *
+kluster_inserter(ResultRelInfo *target)
+{
+	KlusterModify *modify = target->ri_FdwState;
+
+	return modify->inserter != NULL ? modify->inserter : modify;
 }
 
 int
 kluster_batch_rows(ResultRelInfo *target)
 {
 	TriggerDesc *triggers = target->ri_TrigDesc;
+	KlusterModify *modify = target->ri_FdwState;
 
-	if (target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
+	if ((modify != NULL && modify->upsert != NULL) || target->ri_onConflict != NULL || target->ri_projectReturning != NULL || target->ri_WithCheckOptions != NIL ||
 		(triggers != NULL && (triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
 		return 1;
 	return kluster_batch_size;
@@ -101,6 +145,8 @@ append_row(KlusterModify *modify, TupleTableSlot *slot)
 	StringInfo	out = &modify->statement;
 
 	slot_getallattrs(slot);
+	if (modify->rows == 0)
+		ExecCopySlot(modify->first, slot);
 	if (modify->rows == 0)
 		appendBinaryStringInfo(out, modify->insert.data, modify->insert.len);
 	else
@@ -124,14 +170,14 @@ append_row(KlusterModify *modify, TupleTableSlot *slot)
 }
 
 uint64
-kluster_send_rows(KlusterModify *modify, TupleTableSlot *only)
+kluster_send_rows(KlusterModify *modify)
 {
 	uint64		stored = modify->rows;
 	KlusterChange change = {
 		.shard = modify->table->shard,
 		.relation = RelationGetRelid(modify->relation),
 		.sql = modify->statement.data,
-		.row = only,
+		.row = modify->rows == 1 ? modify->first : NULL,
 		.conflicts = modify->conflicts,
 	};
 
@@ -139,12 +185,23 @@ kluster_send_rows(KlusterModify *modify, TupleTableSlot *only)
 		kluster_before_change(modify);
 	if (modify->rows > 0 && modify->defers)
 		kluster_defer(modify->estate, &change, false);
-	else if (modify->rows > 0 && (only != NULL || modify->conflicts != NULL))
+	else if (modify->rows > 0 && modify->conflicts != NULL)
 		stored = kluster_change(&change);
 	else if (modify->rows > 0)
 		kluster_change_later(&change);
 	resetStringInfo(&modify->statement);
 	modify->rows = 0;
+	return stored;
+}
+
+uint64
+kluster_insert_row(KlusterModify *modify, TupleTableSlot *row)
+{
+	uint64		stored;
+
+	append_row(modify, row);
+	stored = kluster_send_rows(modify);
+	kluster_await_change(modify->table->shard);
 	return stored;
 }
 
@@ -157,14 +214,18 @@ is_full(KlusterModify *modify)
 TupleTableSlot *
 kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
-	KlusterModify	   *modify = target->ri_FdwState;
+	KlusterModify	   *modify = kluster_inserter(target);
 
+	if (modify->identities != NULL)
+		kluster_set_identities(modify->relation, modify->identities, slot);
 	kluster_check_row(modify, target, slot, estate);
-	append_row(modify, slot);
+	if (modify->upsert != NULL)
+		return kluster_upsert(modify, target, slot);
 	if (!modify->collects)
-		return kluster_send_rows(modify, slot) > 0 ? slot : NULL;
+		return kluster_insert_row(modify, slot) > 0 ? slot : NULL;
+	append_row(modify, slot);
 	if (is_full(modify))
-		kluster_send_rows(modify, NULL);
+		kluster_send_rows(modify);
 	return slot;
 }
 
@@ -180,9 +241,9 @@ kluster_insert_batch(EState *estate, ResultRelInfo *target, TupleTableSlot **slo
 		kluster_check_row(modify, target, slots[i], estate);
 		append_row(modify, slots[i]);
 		if (is_full(modify))
-			stored += kluster_send_rows(modify, NULL);
+			stored += kluster_send_rows(modify);
 	}
-	stored += kluster_send_rows(modify, *count == 1 ? slots[0] : NULL);
+	stored += kluster_send_rows(modify);
 	*count = (int) stored;
 	return stored > 0 ? slots : NULL;
 }

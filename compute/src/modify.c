@@ -6,7 +6,6 @@
 #include "access/table.h"
 #include "catalog/index.h"
 #include "catalog/partition.h"
-#include "common/hashfn.h"
 #include "executor/executor.h"
 #include "nodes/makefuncs.h"
 #include "optimizer/inherit.h"
@@ -14,7 +13,6 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/plancat.h"
 #include "parser/parsetree.h"
-#include "utils/hsearch.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
 #include "utils/rel.h"
@@ -24,17 +22,12 @@
 #include "modify.h"
 #include "modify_state.h"
 #include "quote.h"
+#include "row_digest.h"
 #include "row_identity.h"
+#include "row_movement.h"
 #include "scan.h"
 #include "settings.h"
 #include "targets.h"
-
-/* Identifies a row that was changed already. */
-typedef struct RowDigest
-{
-	uint64		high;
-	uint64		low;
-} RowDigest;
 
 List *
 kluster_all_columns(Relation relation)
@@ -75,10 +68,6 @@ kluster_plan_modify(PlannerInfo *root, ModifyTable *plan, Index table, int subpl
 	else if (plan->operation == CMD_UPDATE)
 		columns = updated_columns(root, find_base_rel(root, table), relation);
 	table_close(relation, NoLock);
-	if (plan->onConflictAction == ONCONFLICT_UPDATE)
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("INSERT with ON CONFLICT DO UPDATE is not supported for tables on shards")));
 	return list_make1(columns);
 }
 
@@ -119,14 +108,6 @@ kluster_new_modify(EState *estate, ResultRelInfo *target, List *columns)
 	return modify;
 }
 
-static HTAB *
-make_digests(void)
-{
-	HASHCTL		control = {.keysize = sizeof(RowDigest), .entrysize = sizeof(RowDigest), .hcxt = CurrentMemoryContext};
-
-	return hash_create("kluster changed rows", 1024, &control, HASH_ELEM | HASH_BLOBS | HASH_CONTEXT);
-}
-
 void
 kluster_begin_modify(ModifyTableState *state, ResultRelInfo *target, List *private, int subplan, int flags)
 {
@@ -136,13 +117,14 @@ kluster_begin_modify(ModifyTableState *state, ResultRelInfo *target, List *priva
 	if (flags & EXEC_FLAG_EXPLAIN_ONLY)
 		return;
 	modify = kluster_new_modify(state->ps.state, target, linitial(private));
+	modify->state = state;
 	target->ri_FdwState = modify;
 	if (state->operation == CMD_INSERT)
 		kluster_prepare_insert(modify, (ModifyTable *) state->ps.plan, target);
 	else
 		modify->identity = kluster_identity(modify->relation, modify->table, below->targetlist);
 	if (state->operation != CMD_INSERT && !IsA(below, ForeignScan))
-		modify->changed = make_digests();
+		modify->changed = kluster_make_digests();
 }
 
 void
@@ -195,20 +177,13 @@ static bool
 append_condition(KlusterModify *modify, TupleTableSlot *plan_slot)
 {
 	int			start;
-	RowDigest	digest;
-	bool		found = false;
 
 	appendStringInfoString(&modify->statement, " WHERE ");
 	start = modify->statement.len;
 	kluster_append_identity(&modify->statement, modify->identity, plan_slot);
 	if (modify->changed == NULL || modify->identity->whole)
 		return true;
-	digest.high = DatumGetUInt64(hash_any_extended((unsigned char *) modify->statement.data + start,
-												   modify->statement.len - start, 1));
-	digest.low = DatumGetUInt64(hash_any_extended((unsigned char *) modify->statement.data + start,
-												  modify->statement.len - start, 2));
-	hash_search(modify->changed, &digest, HASH_ENTER, &found);
-	return !found;
+	return kluster_note(modify->changed, modify->statement.data + start, modify->statement.len - start);
 }
 
 static uint64
@@ -230,6 +205,31 @@ send_change(KlusterModify *modify)
 	return affected;
 }
 
+/* Deletes the row that the subplan delivered; false: it is gone, or this statement has changed it before. */
+static bool
+delete_row(KlusterModify *modify, TupleTableSlot *plan_slot)
+{
+	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
+	bool		is_new;
+
+	start_change(modify, "DELETE FROM ");
+	is_new = append_condition(modify, plan_slot);
+	MemoryContextSwitchTo(caller);
+	MemoryContextReset(modify->scratch);
+	return is_new && send_change(modify) > 0;
+}
+
+/* The row belongs to another partition now. */
+static TupleTableSlot *
+move_row(KlusterModify *modify, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
+{
+	kluster_require_movable(target);
+	if (!delete_row(modify, plan_slot))
+		return NULL;
+	kluster_store_moved(modify, target, slot);
+	return slot;
+}
+
 TupleTableSlot *
 kluster_update(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
@@ -237,13 +237,13 @@ kluster_update(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
 	bool		is_new;
 
+	if (modify->relation->rd_rel->relispartition && !ExecPartitionCheck(target, slot, estate, false) &&
+		target->ri_RootResultRelInfo != NULL)
+	{
+		MemoryContextSwitchTo(caller);
+		return move_row(modify, target, slot, plan_slot);
+	}
 	kluster_check_row(modify, target, slot, estate);
-	if (modify->relation->rd_rel->relispartition && !ExecPartitionCheck(target, slot, estate, false))
-		ereport(ERROR,
-				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-				 errmsg("UPDATE cannot move a row of \"%s\" into another partition",
-						RelationGetRelationName(modify->relation)),
-				 errhint("Delete the row and insert it again.")));
 	start_change(modify, "UPDATE ");
 	append_assignments(modify, slot);
 	is_new = append_condition(modify, plan_slot);
@@ -273,14 +273,8 @@ TupleTableSlot *
 kluster_delete(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, TupleTableSlot *plan_slot)
 {
 	KlusterModify	   *modify = target->ri_FdwState;
-	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
-	bool		is_new;
 
-	start_change(modify, "DELETE FROM ");
-	is_new = append_condition(modify, plan_slot);
-	MemoryContextSwitchTo(caller);
-	MemoryContextReset(modify->scratch);
-	if (!is_new || send_change(modify) == 0)
+	if (!delete_row(modify, plan_slot))
 		return NULL;
 	store_deleted_row(modify, slot, plan_slot);
 	return slot;
@@ -294,7 +288,7 @@ kluster_end_modify(EState *estate, ResultRelInfo *target)
 	if (modify == NULL)
 		return;
 	if (modify->collects)
-		kluster_send_rows(modify, NULL);
+		kluster_send_rows(modify);
 	kluster_send_deferred(estate);
 	if (modify->insert.len > 0)
 		kluster_await_change(modify->table->shard);

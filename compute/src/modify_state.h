@@ -23,16 +23,21 @@ typedef struct KlusterModify
 	AttrNumber *attributes;
 	char	  **names;
 	KlusterCodec **codecs;
-	KlusterConflicts *conflicts;	/* ON CONFLICT DO NOTHING; NULL: without */
-	bool		collects;		/* COPY: rows wait in `statement` */
+	KlusterConflicts *conflicts;	/* ON CONFLICT; NULL: without */
+	struct KlusterUpsert *upsert;	/* DO UPDATE; NULL: DO NOTHING, or without */
+	bool		collects;		/* rows wait in `statement`, also when PostgreSQL gives them one by one */
 	int			rows;			/* that wait */
+	TupleTableSlot *first;		/* a copy of the first of them, for errors */
 	StringInfoData insert;		/* INSERT INTO ... VALUES */
 	StringInfoData statement;
 	KlusterIdentity *identity;
 	EState	   *estate;
+	ModifyTableState *state;	/* NULL for COPY and rows that are routed */
+	struct KlusterModify *inserter; /* of rows that UPDATE moves into this table, which it also updates; NULL: none */
 	bool		scans_started;
 	bool		defers;			/* changes wait for the end of the statement (deferral.h) */
 	bool		has_triggers;	/* they may look at the table, so changes cannot wait */
+	Bitmapset  *identities;		/* COPY: columns to number by the cluster's sequences */
 	HTAB	   *changed;		/* rows changed by this statement, when a join can deliver them again */
 	MemoryContext scratch;
 } KlusterModify;
@@ -51,10 +56,16 @@ extern void kluster_check_row(KlusterModify *modify, ResultRelInfo *target, Tupl
 /* insert.c: makes it ready for INSERT; `plan` is NULL for COPY. */
 extern void kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *target);
 
+/* What inserts into the table. */
+extern KlusterModify *kluster_inserter(ResultRelInfo *target);
+
+/* Sends one row, not as part of a batch; 1: it was stored, 0: it is one of the conflicts. */
+extern uint64 kluster_insert_row(KlusterModify *modify, TupleTableSlot *row);
+
 /*
  * Sends the rows that wait; how many of them were stored, or will be: without conflicts the shard works on
- * while the next rows are made (kluster_await_change). `only`: the row, when it is one and already done when this returns.
+ * while the next rows are made (kluster_await_change).
  */
-extern uint64 kluster_send_rows(KlusterModify *modify, TupleTableSlot *only);
+extern uint64 kluster_send_rows(KlusterModify *modify);
 
 #endif

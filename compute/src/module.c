@@ -5,15 +5,18 @@
 
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "utils/guc.h"
 
 #include "ddl_hook.h"
 #include "ddl_replay.h"
 #include "ddl_settings.h"
+#include "ddl_failure.h"
 #include "ddl_shared.h"
 #include "ddl_track.h"
 #include "ddl_work.h"
 #include "sequence.h"
 #include "settings.h"
+#include "shown_kind.h"
 #include "topology.h"
 #include "transaction.h"
 
@@ -35,9 +38,13 @@ _PG_init(void)
 	kluster_transaction_init();
 	kluster_work_init_first();
 	kluster_ddl_shared_init();
+	kluster_ddl_failure_init();
 	kluster_ddl_hook_init();
 	kluster_track_init();
 	kluster_replay_init();
 	kluster_admission_init();
 	kluster_sequence_init();
+	kluster_shown_kind_init();
+	/* Now every parameter is known: what else begins with kluster is a mistake. */
+	MarkGUCPrefixReserved("kluster");
 }

@@ -12,6 +12,7 @@
 #include "optimizer/pathnode.h"
 #include "optimizer/paths.h"
 #include "optimizer/restrictinfo.h"
+#include "parser/parsetree.h"
 #include "utils/lsyscache.h"
 
 #include "relation.h"
@@ -114,6 +115,11 @@ kluster_get_rel_size(PlannerInfo *root, RelOptInfo *rel, Oid relation)
 {
 	KlusterRel *info = palloc0(sizeof(KlusterRel));
 
+	/* PostgreSQL refuses it for a table by itself, but not for its partitions. */
+	if (planner_rt_fetch(rel->relid, root)->tablesample != NULL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("TABLESAMPLE is not supported for sharded table \"%s\"", get_rel_name(relation))));
 	rel->fdw_private = info;
 	info->table = kluster_table(relation);
 	info->shard = info->table->shard;

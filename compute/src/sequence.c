@@ -20,6 +20,7 @@
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_inherits.h"
+#include "catalog/pg_type.h"
 #include "commands/defrem.h"
 #include "commands/sequence.h"
 #include "fmgr.h"
@@ -29,6 +30,7 @@
 #include "utils/acl.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/memutils.h"
 #include "utils/rel.h"
 
 #include "connection.h"
@@ -267,29 +269,85 @@ is_named(const CopyStmt *statement, const char *column)
 	return false;
 }
 
+/* The identity columns that the COPY at hand does not name, of `copied`. */
+static Oid	copied = InvalidOid;
+static Bitmapset *left_out = NULL;
+
+/* Whatever looks at a row before it is stored would see a value that it will not have. */
+static void
+require_simple(Relation relation, const char *column)
+{
+	TriggerDesc *triggers = relation->trigdesc;
+
+	if (relation->rd_rel->relkind == RELKIND_FOREIGN_TABLE &&
+		(triggers == NULL || !(triggers->trig_insert_before_row || triggers->trig_insert_after_row)))
+		return;
+	ereport(ERROR,
+			(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+			 errmsg("COPY into \"%s\" without its identity column \"%s\" is not supported",
+					RelationGetRelationName(relation), column),
+			 errdetail("The table is partitioned, or has row triggers."),
+			 errhint("COPY into a table without it, then INSERT ... SELECT; or use a column of type serial.")));
+}
+
 void
-kluster_check_copy(const CopyStmt *statement)
+kluster_note_copy(const CopyStmt *statement)
 {
 	Oid			relid = statement->relation == NULL ? InvalidOid : RangeVarGetRelid(statement->relation, NoLock, true);
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
 	Relation	relation;
-	TupleDesc	descriptor;
 
-	if (!statement->is_from || !OidIsValid(relid) || get_rel_persistence(relid) == RELPERSISTENCE_TEMP)
+	bms_free(left_out);
+	left_out = NULL;
+	MemoryContextSwitchTo(caller);
+	copied = relid;
+	if (!statement->is_from || !OidIsValid(relid) || get_rel_persistence(relid) == RELPERSISTENCE_TEMP || !kluster_can_follow())
 		return;
 	relation = relation_open(relid, AccessShareLock);
-	descriptor = RelationGetDescr(relation);
-	for (int i = 0; i < descriptor->natts; i++)
+	/* PostgreSQL's own tables number their rows as ever. */
+	for (int i = 0; relation->rd_rel->relkind != RELKIND_RELATION && i < RelationGetDescr(relation)->natts; i++)
 	{
-		Form_pg_attribute attribute = TupleDescAttr(descriptor, i);
+		Form_pg_attribute attribute = TupleDescAttr(RelationGetDescr(relation), i);
 
-		if (attribute->attidentity != '\0' && !attribute->attisdropped && !is_named(statement, NameStr(attribute->attname)))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("COPY into \"%s\" without its identity column \"%s\" is not supported",
-							RelationGetRelationName(relation), NameStr(attribute->attname)),
-					 errhint("COPY into a table without it, then INSERT ... SELECT; or use a column of type serial.")));
+		if (attribute->attidentity == '\0' || attribute->attisdropped || is_named(statement, NameStr(attribute->attname)))
+			continue;
+		require_simple(relation, NameStr(attribute->attname));
+		caller = MemoryContextSwitchTo(TopMemoryContext);
+		left_out = bms_add_member(left_out, attribute->attnum);
+		MemoryContextSwitchTo(caller);
 	}
 	relation_close(relation, AccessShareLock);
+}
+
+Bitmapset *
+kluster_copied_identities(Oid relid)
+{
+	return relid == copied ? bms_copy(left_out) : NULL;
+}
+
+void
+kluster_set_identities(Relation relation, Bitmapset *columns, TupleTableSlot *row)
+{
+	int			column = -1;
+
+	while ((column = bms_next_member(columns, column)) >= 0)
+	{
+		Oid			sequence = getIdentitySequence(RelationGetRelid(relation), (AttrNumber) column, false);
+		int64		value = next_value(sequence, false);
+
+		switch (TupleDescAttr(RelationGetDescr(relation), column - 1)->atttypid)
+		{
+			case INT2OID:
+				row->tts_values[column - 1] = Int16GetDatum((int16) value);
+				break;
+			case INT4OID:
+				row->tts_values[column - 1] = Int32GetDatum((int32) value);
+				break;
+			default:
+				row->tts_values[column - 1] = Int64GetDatum(value);
+				break;
+		}
+	}
 }
 
 void

@@ -31,5 +31,4 @@ kluster_define_settings(void)
 							   "Where the backend dies, for tests.",
 							   NULL, &kluster_fault_point,
 							   "", PGC_SUSET, GUC_NOT_IN_SAMPLE | GUC_NO_SHOW_ALL, NULL, NULL, NULL);
-	MarkGUCPrefixReserved("kluster");
 }

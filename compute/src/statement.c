@@ -25,6 +25,9 @@
 /* And for so long. */
 #define MILLISECONDS_TO_SKIP 20
 
+/* How long an unwanted statement without rows may go on, before the server is told to stop it. */
+#define MILLISECONDS_TO_END 50
+
 struct KlusterResult
 {
 	KlusterConnection *connection;
@@ -474,7 +477,12 @@ start_reading(KlusterResult *result, bool wait)
 static KlusterFetch
 fetch_stored(KlusterResult *result, char ***values, unsigned long **lengths)
 {
-	if (!tuplestore_gettupleslot(result->store, true, false, result->slot))
+	/* A row that comes back from disk lives until the next one is read: longer than the caller's memory may. */
+	MemoryContext caller = MemoryContextSwitchTo(result->context);
+	bool		found = tuplestore_gettupleslot(result->store, true, false, result->slot);
+
+	MemoryContextSwitchTo(caller);
+	if (!found)
 		return KLUSTER_END;
 	slot_getallattrs(result->slot);
 	for (int i = 0; i < result->columns; i++)
@@ -571,6 +579,9 @@ kluster_check_source(KlusterResult *result)
 void
 kluster_close(KlusterResult *result)
 {
+	/* Its file on disk belongs to the transaction, and would be missed at the end. */
+	if (result->store != NULL)
+		tuplestore_end(result->store);
 	/* The next user of the connection gets rid of the rows that are left. */
 	MemoryContextDelete(result->context);
 }
@@ -677,6 +688,24 @@ skip_few_rows(KlusterConnection *connection)
 	return connection->rows == NULL && !mysql_more_results(connection->mysql);
 }
 
+/* Waits a little for the statement of kluster_execute_later(), as a rule a batch that takes some milliseconds. */
+static bool
+ends_soon(KlusterConnection *connection, StepOutcome *outcome)
+{
+	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MILLISECONDS_TO_END);
+	struct pollfd socket = {.fd = mysql_get_socket(connection->mysql), .events = POLLIN};
+
+	if (connection->sending || suspended_step(connection) != STEP_QUERY)
+		return false;
+	while (!poll_step(connection, STEP_QUERY, outcome))
+	{
+		if (GetCurrentTimestamp() >= until)
+			return false;
+		(void) poll(&socket, 1, MILLISECONDS_TO_END);
+	}
+	return true;
+}
+
 static void
 settle_reply(KlusterConnection *connection, TimestampTz until)
 {
@@ -686,6 +715,14 @@ settle_reply(KlusterConnection *connection, TimestampTz until)
 	if (connection->mysql == NULL || !connection->in_reply)
 		return;
 	connection->stream = NULL;
+	outcome.failed = connection->query_failed;
+	if (connection->later != NULL && ends_soon(connection, &outcome))
+	{
+		if (advance_to_rows(connection, &outcome, until))
+			(void) skip_reply(connection, until);
+		return;
+	}
+	outcome.failed = 0;
 	if (connection->rows != NULL && skip_few_rows(connection))
 	{
 		connection->in_reply = false;

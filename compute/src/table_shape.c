@@ -284,7 +284,7 @@ bound_unique_columns(KlusterTableShape *shape, TupleDesc descriptor)
 }
 
 static void
-check_keys(const KlusterTableShape *shape)
+check_shape(const KlusterTableShape *shape)
 {
 	for (int k = 0; k < shape->key_count; k++)
 		for (int i = 0; i < shape->keys[k].column_count; i++)
@@ -297,6 +297,10 @@ check_keys(const KlusterTableShape *shape)
 						 errmsg("index \"%s\": column \"%s\" is stored as JSON, which cannot be indexed in a shard",
 								shape->keys[k].name, column->name)));
 		}
+	if (shape->column_count == 0)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("table \"%s\" cannot be without columns in a shard", shape->label)));
 	if (shape->mirrored && !shape->has_primary)
 		ereport(ERROR,
 				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
@@ -318,7 +322,8 @@ kluster_read_shape(Oid relid)
 	read_keys(shape, relation);
 	bound_unique_columns(shape, descriptor);
 	relation_close(relation, NoLock);
-	check_keys(shape);
+	check_shape(shape);
+	kluster_check_names(shape);
 	return shape;
 }
 

@@ -81,6 +81,9 @@ extern KlusterTableShape *kluster_read_shape(Oid relid);
 /* Only where it is (no columns): works whatever the columns are. */
 extern KlusterTableShape *kluster_read_place(Oid relid);
 
+/* An error for a name that MySQL cannot have. */
+extern void kluster_check_names(const KlusterTableShape *shape);
+
 /* The MySQL database of a schema of the current database. */
 extern char *kluster_remote_database(const char *schema);
 

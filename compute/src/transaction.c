@@ -45,11 +45,12 @@ kluster_cleanup_end(void)
 	return TimestampTzPlusMilliseconds(GetCurrentTimestamp(), CLEANUP_MILLISECONDS);
 }
 
+/* NULL: that of the session, READ COMMITTED (connection.c). */
 static const char *
 remote_isolation(void)
 {
 	if (XactIsoLevel <= XACT_READ_COMMITTED)
-		return "READ COMMITTED";
+		return NULL;
 	if (XactIsoLevel == XACT_REPEATABLE_READ && XactReadOnly)
 		return "REPEATABLE READ";
 	return "SERIALIZABLE";
@@ -91,9 +92,12 @@ kluster_append_preamble(KlusterConnection *connection, StringInfo out)
 		return;
 	if (!connection->begun)
 	{
+		const char *isolation = remote_isolation();
+
 		kluster_name_branch(connection);
-		appendStringInfo(out, "SET TRANSACTION ISOLATION LEVEL %s; XA START '%s'; ", remote_isolation(),
-						 connection->xid);
+		if (isolation != NULL)
+			appendStringInfo(out, "SET TRANSACTION ISOLATION LEVEL %s; ", isolation);
+		appendStringInfo(out, "XA START '%s'; ", connection->xid);
 		connection->begun = true;
 		connection->depth = 1;
 	}

@@ -65,7 +65,7 @@ export async function installExtension(): Promise<string> {
     await make(build, host);
     const installed = (await mayChange(host))
       ? await install(build, host)
-      : await installPrivately(build, host);
+      : await installInCopy(build, host, join(enginesDirectory(), privatePostgres));
     const digest = await sourceDigest(host);
     await writeFile(await extensionBuildFile(installed), `${digest}\n`);
     return describe(installed, digest);
@@ -164,8 +164,12 @@ async function install(build: string, postgres: PostgresInstallation): Promise<P
 }
 
 /** PostgreSQL finds its files relative to its programs, so a copy with the same layout is a whole one. */
-async function installPrivately(build: string, host: PostgresInstallation): Promise<PostgresInstallation> {
-  const prefix = join(enginesDirectory(), privatePostgres);
+async function installInCopy(
+  build: string,
+  host: PostgresInstallation,
+  prefix: string,
+  ...more: string[]
+): Promise<PostgresInstallation> {
   progress(`installing the extension ${extensionName} into a copy of PostgreSQL in ${prefix}`);
   const { stdout } = await runProgram([configProgram(host), '--sharedir']);
   await mkdir(prefix, { recursive: true }).catch((error: unknown) => {
@@ -182,6 +186,23 @@ async function installPrivately(build: string, host: PostgresInstallation): Prom
       await cp(directory, join(prefix, directory), { recursive: true, verbatimSymlinks: true });
     }
   }
-  await make(build, host, `DESTDIR=${prefix}`, 'install');
+  await make(build, host, `DESTDIR=${prefix}`, ...more, 'install');
   return postgresIn(join(prefix, host.directory));
+}
+
+/** A copy of a PostgreSQL below `prefix`, with the extension built for tests: `more` are arguments of make. */
+export async function buildForTests(
+  host: PostgresInstallation,
+  prefix: string,
+  ...more: string[]
+): Promise<PostgresInstallation> {
+  await requireBuildTools(host);
+  const build = await mkdtemp(join(tmpdir(), 'kluster-extension-'));
+  try {
+    await copySources(build);
+    await make(build, host, ...more);
+    return await installInCopy(build, host, prefix, ...more);
+  } finally {
+    await rm(build, { recursive: true, force: true });
+  }
 }

@@ -36,6 +36,8 @@ const metadataInstance = instanceId('metadata');
 const managementUser = 'kluster_management';
 const monitorUser = 'kluster_monitor';
 const serverId = 1;
+/** Enough for some compute nodes with many sessions; one that is not used costs nothing. */
+const metadataConnections = 4000;
 /** Ports tried after the configured one. */
 const portAttempts = 100;
 
@@ -129,6 +131,8 @@ function specification(
     walLogDir: directory,
     serverId,
     profile: 'small',
+    // Every session of a compute node that has written to several shards keeps a connection for its decisions.
+    maxConnections: metadataConnections,
     labels: { role: 'metadata' },
     sealedAccounts: seal(secret, 'agent-accounts', JSON.stringify(accounts)),
   };

@@ -9,7 +9,8 @@ import { withPostgres } from '../../src/engines/postgres/connection.ts';
 import { applyTopology, type ComputeTopology } from '../../src/engines/postgres/topology.ts';
 import type { SqlAddress } from '../../src/engines/sql.ts';
 import { startMetadataServer, type MetadataServer } from './metadata-server.ts';
-import { startPostgresIn, type PostgresServer } from './postgres-process.ts';
+import { startPostgresIn, type PostgresServer, type PostgresServerSettings } from './postgres-process.ts';
+import { sanitizerEnvironment } from './sanitizer.ts';
 
 const account = { user: 'compute', password: 'Compute-1-test' };
 const clusterName = 'cluster_1_000001';
@@ -28,6 +29,17 @@ export interface ComputeEngines {
 export async function postgresWithExtension() {
   const directory = process.env['KLUSTER_TEST_POSTGRES'];
   return findPostgres(directory === undefined ? {} : { directory });
+}
+
+/** How a PostgreSQL with the extension is started. */
+export async function computeNodeSettings(
+  parameters: readonly string[] = [],
+): Promise<PostgresServerSettings> {
+  return {
+    installation: await postgresWithExtension(),
+    parameters: ['shared_preload_libraries=kluster', ...parameters],
+    environment: sanitizerEnvironment(process.env),
+  };
 }
 
 async function addAccount(server: MetadataServer): Promise<void> {
@@ -81,7 +93,11 @@ async function addExtension({ port, user, password }: SqlAddress): Promise<void>
 
 type Cleanup = () => Promise<void>;
 
-async function start(directory: string, port: number, cleanups: Cleanup[]): Promise<Servers> {
+async function start(
+  directory: string,
+  compute: { readonly port: number; readonly parameters: readonly string[] },
+  cleanups: Cleanup[],
+): Promise<Servers> {
   const owned = async <T extends { stop(): Promise<void> }>(starting: Promise<T>): Promise<T> => {
     const started = await starting;
     cleanups.push(() => started.stop());
@@ -89,23 +105,26 @@ async function start(directory: string, port: number, cleanups: Cleanup[]): Prom
   };
   const metadata = await owned(startMetadataServer());
   const shards = [await owned(startMetadataServer()), await owned(startMetadataServer())];
-  const [owner, installation] = await Promise.all([engineUser(), postgresWithExtension()]);
+  const [owner, settings] = await Promise.all([engineUser(), computeNodeSettings(compute.parameters)]);
   const home = join(directory, 'compute');
   await mkdir(home);
   await chown(home, owner.uid, owner.gid);
-  const parameters = ['shared_preload_libraries=kluster'];
-  const postgres = await owned(startPostgresIn(home, { hostaddr, port }, { installation, parameters }));
+  const postgres = await owned(startPostgresIn(home, { hostaddr, port: compute.port }, settings));
   return { metadata, shards, postgres };
 }
 
 /** In a directory that engines can pass through; PostgreSQL listens at that port of 127.0.0.1. Whoever starts it stops it. */
-export async function startComputeEngines(directory: string, port: number): Promise<ComputeEngines> {
+export async function startComputeEngines(
+  directory: string,
+  port: number,
+  parameters: readonly string[] = [],
+): Promise<ComputeEngines> {
   const cleanups: Cleanup[] = [];
   const stop = async (): Promise<void> => {
     for (const cleanup of cleanups.splice(0).toReversed()) await cleanup();
   };
   try {
-    const servers = await start(directory, port, cleanups);
+    const servers = await start(directory, { port, parameters }, cleanups);
     await Promise.all([servers.metadata, ...servers.shards].map(addAccount));
     const topology = topologyOf(servers, await makeLogs(servers.metadata));
     const { address } = servers.postgres;

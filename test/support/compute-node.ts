@@ -16,9 +16,12 @@ afterAll(async () => {
   for (const cleanup of ofThisFile.splice(0).toReversed()) await cleanup();
 });
 
-/** `port` is PostgreSQL's on 127.0.0.1. Everything ends after the tests of the file. */
-export async function startComputeNode(port: number): Promise<ComputeNode> {
-  const engines = await startComputeEngines(await scratchDirectory(), port);
+/** `port` is PostgreSQL's on 127.0.0.1; `parameters` as `name=value`. Everything ends after the tests of the file. */
+export async function startComputeNode(
+  port: number,
+  parameters: readonly string[] = [],
+): Promise<ComputeNode> {
+  const engines = await startComputeEngines(await scratchDirectory(), port, parameters);
   ofThisFile.push(() => engines.stop());
   const { hostaddr: host, user, password } = engines.address;
   const session = async (database = 'postgres'): Promise<Client> => {

@@ -23,6 +23,8 @@ export interface PostgresServerSettings {
   readonly installation?: PostgresInstallation;
   /** Parameters beyond those of every test, as `name=value`. */
   readonly parameters?: readonly string[];
+  /** Variables beyond the clean environment. */
+  readonly environment?: Readonly<Record<string, string>>;
 }
 
 async function ready(address: SqlAddress, child: ChildProcess, log: string): Promise<void> {
@@ -85,7 +87,7 @@ export async function startPostgresIn(
   ]);
   const child = spawn(command.file, [...command.args], {
     cwd: directory,
-    env: { ...cleanEnvironment },
+    env: { ...cleanEnvironment, ...settings.environment },
     stdio: ['ignore', file.fd, file.fd],
     ...asUser(owner),
   });

@@ -1,3 +1,4 @@
+import { randomNumbers } from './random-numbers.ts';
 import type { Statement } from './two-servers.ts';
 
 /** The tables that generated queries are about; `WITH (shard = n)` is taken away for plain PostgreSQL. */
@@ -121,17 +122,6 @@ const patterns = [
 ];
 const comparisons = ['=', '<>', '<', '<=', '>', '>='] as const;
 const truthTests = ['IS TRUE', 'IS NOT TRUE', 'IS FALSE', 'IS UNKNOWN', 'IS NOT NULL'] as const;
-
-/** A source of numbers that gives the same ones for the same seed. */
-function randomNumbers(seed: number): () => number {
-  let state = seed >>> 0;
-  return () => {
-    state = (state + 0x6d2b79f5) >>> 0;
-    let mixed = Math.imul(state ^ (state >>> 15), state | 1);
-    mixed ^= mixed + Math.imul(mixed ^ (mixed >>> 7), mixed | 61);
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
-}
 
 /** Generates statements that PostgreSQL answers in one way only. */
 export class QueryGenerator {

@@ -1,11 +1,11 @@
 import { Client } from 'pg';
 import { afterAll, onTestFinished } from 'vitest';
 import { commitLogTable, definitionLogTable } from '../../src/catalog/cluster-logs.ts';
-import { findPostgres } from '../../src/engines/installation.ts';
 import { withMysql } from '../../src/engines/mysql/connection.ts';
 import { withPostgres } from '../../src/engines/postgres/connection.ts';
 import { applyTopology } from '../../src/engines/postgres/topology.ts';
 import type { SqlAddress, SqlRow } from '../../src/engines/sql.ts';
+import { computeNodeSettings } from './compute-engines.ts';
 import type { ComputeNode } from './compute-node.ts';
 import { startPostgresServer } from './postgres-server.ts';
 
@@ -24,12 +24,7 @@ afterAll(async () => {
 
 /** For all tests of one file; `id` is its number in the cluster. It stops after the tests of the file. */
 export async function startSecondComputeNode(first: ComputeNode, id: number, port: number) {
-  const directory = process.env['KLUSTER_TEST_POSTGRES'];
-  const installation = await findPostgres(directory === undefined ? {} : { directory });
-  const server = await startPostgresServer('127.0.0.1', port, {
-    installation,
-    parameters: ['shared_preload_libraries=kluster'],
-  });
+  const server = await startPostgresServer('127.0.0.1', port, await computeNodeSettings());
   ofThisFile.push(() => server.stop());
   const { hostaddr, password } = server.address;
   const open = async (database: string, user: string, secret: string): Promise<Client> => {
@@ -98,6 +93,36 @@ export async function tablesAtShards(node: ComputeNode): Promise<string[]> {
     }),
   );
   return lists.flat().sort();
+}
+
+const listOf = (rows: readonly SqlRow[]): string[] =>
+  rows.map((row) => `${String(row['place'])} ${String(row['columns'])}`).sort();
+
+/** Where the MySQL tables of a database are not those that its catalog names, with the same columns in the same order. */
+export async function misplacedTables(node: ComputeNode, session: Client): Promise<string[]> {
+  const { rows: catalog } = await session.query<SqlRow>(
+    `SELECT s.id || ':' || current_database() || '_$$_' || n.nspname || '.' || c.relname AS place,
+            (SELECT coalesce(string_agg(attname, ',' ORDER BY attname), '') FROM pg_attribute
+              WHERE attrelid = c.oid AND attnum > 0 AND NOT attisdropped) AS columns
+       FROM pg_foreign_table f JOIN pg_class c ON c.oid = f.ftrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN kluster.shards() s ON ftoptions && ARRAY['shard=' || s.id, 'shard=all']`,
+  );
+  const actual = await Promise.all(
+    node.topology.shards.map(({ id }) =>
+      rowsAt(
+        node,
+        id,
+        `SELECT CONCAT(${String(id)}, ':', TABLE_SCHEMA, '.', TABLE_NAME) AS place,
+                IFNULL(GROUP_CONCAT(IF(COLUMN_NAME = 'kluster_row_id', NULL, COLUMN_NAME) ORDER BY BINARY COLUMN_NAME), '') AS columns
+           FROM information_schema.COLUMNS WHERE LOCATE('_$$_', TABLE_SCHEMA) > 0 GROUP BY TABLE_SCHEMA, TABLE_NAME`,
+      ),
+    ),
+  );
+  const [named, found] = [listOf(catalog), listOf(actual.flat())];
+  return [
+    ...named.filter((table) => !found.includes(table)).map((table) => `not on its shard: ${table}`),
+    ...found.filter((table) => !named.includes(table)).map((table) => `nobody's: ${table}`),
+  ];
 }
 
 /** What is under way or was left behind. */

@@ -2,7 +2,7 @@ import { Client } from 'pg';
 import { afterAll } from 'vitest';
 import { startComputeNode, type ComputeNode } from './compute-node.ts';
 import { startPostgresServer, type PostgresServer } from './postgres-server.ts';
-import { difference, outcomeOf, type Statement } from './two-servers.ts';
+import { difference, outcomeOf, type Outcome, type Statement } from './two-servers.ts';
 
 const ofThisFile: (() => Promise<void>)[] = [];
 
@@ -20,6 +20,8 @@ export interface ServerPair {
   run(sql: string): Promise<void>;
   /** Where the outcomes differ; undefined when they are the same. */
   compare(statement: Statement): Promise<string | undefined>;
+  /** The same with an outcome that the compute node has given already. */
+  compareWith(there: Outcome, statement: Statement): Promise<string | undefined>;
 }
 
 const withoutPlacement = (sql: string): string => sql.replace(/\s*WITH \(shard = \w+\)/gu, '');
@@ -38,6 +40,10 @@ export async function startServerPair(port: number): Promise<ServerPair> {
   const server = await startPostgresServer('127.0.0.1', port + 1);
   ofThisFile.push(() => server.stop());
   const [compute, plain] = [await node.session(), await plainSession(server)];
+  const compareWith = async (there: Outcome, statement: Statement): Promise<string | undefined> => {
+    const here = await outcomeOf(plain, { ...statement, text: withoutPlacement(statement.text) });
+    return difference(statement, there, here);
+  };
   return {
     node,
     compute,
@@ -46,10 +52,7 @@ export async function startServerPair(port: number): Promise<ServerPair> {
       await compute.query(sql);
       await plain.query(withoutPlacement(sql));
     },
-    compare: async (statement) => {
-      const there = await outcomeOf(compute, statement);
-      const here = await outcomeOf(plain, { ...statement, text: withoutPlacement(statement.text) });
-      return difference(statement, there, here);
-    },
+    compare: async (statement) => compareWith(await outcomeOf(compute, statement), statement),
+    compareWith,
   };
 }

@@ -31,7 +31,14 @@ function routes(where: string, answer: CompAnswer, shards: readonly ShardFacts[]
   return [...unknown, ...wrong];
 }
 
-/** Routes and roles of one compute node against the shards of its cluster. */
+function definitions(where: string, { failingDefinition }: CompAnswer): readonly Finding[] {
+  if (failingDefinition === null) return [];
+  const { id, database, error, attempts } = failingDefinition;
+  const why = `entry ${String(id)} of the log of definitions, in database ${database}, failed ${String(attempts)} times: ${error}`;
+  return [finding('definition_failing', where, why)];
+}
+
+/** Routes, roles and definitions of one compute node against the shards of its cluster. */
 export function compareComp(
   { clusterId, comp, answer, failure }: CompFacts,
   shards: readonly ShardFacts[],
@@ -57,6 +64,7 @@ export function compareComp(
   }
   return [
     ...answer.missingRoles.map((role) => finding('role_missing', where, `the server lacks the role ${role}`)),
+    ...definitions(where, answer),
     ...routes(where, answer, shards),
   ];
 }

@@ -13,6 +13,7 @@ import type { PortReservation } from '../../catalog/ports.ts';
 import type { InstanceView, Strays } from '../../core/agent-protocol.ts';
 import type { ClusterId } from '../../core/ids.ts';
 import type { Cluster, ComputeNode, HostPort, Machine, Shard } from '../../core/model.ts';
+import type { FailingDefinition } from '../../engines/postgres/definitions.ts';
 import type { NodeLook } from '../../ha/observe-node.ts';
 
 /** One installation at one moment, as far as it could be seen: what `compare` judges and nothing else. */
@@ -93,4 +94,6 @@ export interface CompAnswer {
   /** By name of the shard: what the server behind the route says it is, or why it could not be asked. */
   readonly reached: ReadonlyMap<string, string>;
   readonly missingRoles: readonly string[];
+  /** The definition of another compute node that it cannot apply, and why; `null`: there is none. */
+  readonly failingDefinition: FailingDefinition | null;
 }

@@ -46,6 +46,8 @@ const remedies = {
   route_unknown:
     'The compute node knows a shard that the cluster does not have: drop the foreign server there.',
   route_dead: 'Read the error; restart the compute node when the shard itself serves.',
+  definition_failing:
+    'Nothing after it is applied there. Mend what is in its way; or leave it out there with kluster.skip_ddl().',
   role_missing: 'Applications cannot log in. Make the role on the compute node, or remove and add the node.',
   log_table_missing:
     'Compute nodes cannot commit over several shards without it. Restore the table from its template.',

@@ -6,6 +6,7 @@ import { withMysql } from '../../engines/mysql/connection.ts';
 import { readSemiSync } from '../../engines/mysql/semi-sync.ts';
 import { withPostgres } from '../../engines/postgres/connection.ts';
 import { existingRoles } from '../../engines/postgres/application-role.ts';
+import { readFailingDefinition } from '../../engines/postgres/definitions.ts';
 import { readShardIdentity, readStorageRoutes } from '../../engines/postgres/shards.ts';
 import type { SqlSession } from '../../engines/sql.ts';
 import { observeNode } from '../../ha/observe-node.ts';
@@ -99,7 +100,12 @@ async function answerOf(session: SqlSession, accounts: Accounts): Promise<CompAn
   for (const name of routes.keys()) {
     if (/^shard_\d+$/.test(name)) reached.set(name, await reach(session, name));
   }
-  return { routes, reached, missingRoles: lacking(accounts, ['application'], await existingRoles(session)) };
+  return {
+    routes,
+    reached,
+    missingRoles: lacking(accounts, ['application'], await existingRoles(session)),
+    failingDefinition: await readFailingDefinition(session),
+  };
 }
 
 export async function gatherComp(

@@ -3,6 +3,7 @@ import type { Client } from 'pg';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { CatalogProbe } from '../../support/catalog-probe.ts';
 import { DistributedBank } from '../../support/distributed-bank.ts';
+import { leftProcesses } from '../../support/leftovers.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -33,6 +34,14 @@ async function commitAt(place: string, account: number, entry: string): Promise<
   await bank.transfer(session, account, entry);
   await session.query(`SELECT set_config('kluster.fault_point', $1, false)`, [place]);
   return session;
+}
+
+async function killMetadataServer(): Promise<void> {
+  const directory = installation.home.metadataDirectory;
+  const processes = await leftProcesses({ id: directory, directory }, 0);
+  const server = processes.find(({ command }) => command.includes('mysqld'));
+  if (server === undefined) throw new Error('no metadata server runs');
+  process.kill(server.pid, 'SIGKILL');
 }
 
 describe('a commit over two shards', { timeout: testMs }, () => {
@@ -70,6 +79,38 @@ describe('a commit over two shards', { timeout: testMs }, () => {
     await committing;
     expect(await bank.expectConsistent(accounts)).toContain('node died');
   });
+
+  it.each([true, false])(
+    'is all or nothing when the metadata server dies before the decision; the manager lives: %s',
+    async (managerLives) => {
+      const entry = `undecided ${String(managerLives)}`;
+      const session = await commitAt('after_prepare:pause', 13, entry);
+      await session.query("SET kluster.failover_timeout = '1s'");
+      const committing = session.query('COMMIT').then(
+        () => 'committed',
+        (error: unknown) => String(Reflect.get(Object(error), 'code')),
+      );
+      await expect.poll(() => bank.prepared(), { timeout: 4000, interval: 50 }).toBe(2);
+      // The manager starts the metadata server again as soon as it sees that it has ended.
+      if (!managerLives) await installation.stopManager();
+      await killMetadataServer();
+      const answer = await committing;
+      if (!managerLives) {
+        expect(answer).toBe('08007');
+        await installation.startManager();
+      }
+      const made = await bank.expectConsistent(accounts);
+      expect(['committed', '40001', '08006', '08007']).toContain(answer);
+      if (answer !== '08007') expect(made.has(entry)).toBe(answer === 'committed');
+      // What was undecided is over, and the session can be used again.
+      await session.query("SELECT set_config('kluster.fault_point', '', false)");
+      await session.query('BEGIN');
+      await bank.transfer(session, 13, `${entry}, again`);
+      await session.query('COMMIT');
+      expect(await bank.expectConsistent(accounts)).toContain(`${entry}, again`);
+      await session.end();
+    },
+  );
 
   it('is refused with one clear error when a shard dies before it is prepared, and the session goes on', async () => {
     const [, second] = await bank.shards();

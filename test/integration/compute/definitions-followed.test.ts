@@ -137,9 +137,55 @@ test('the views that tools look for are found without a schema', async () => {
   expect((await one.query('SELECT port FROM pg_shard_node ORDER BY id')).rows).toEqual(
     node.shards.map(({ port }) => ({ port })),
   );
+  await one.query('UPDATE pg_shard_node SET ro_weight = 7 WHERE id = 2');
+  expect((await one.query('SELECT ro_weight FROM pg_shard_node ORDER BY id')).rows).toEqual([
+    { ro_weight: 0 },
+    { ro_weight: 7 },
+  ]);
+  await expect(one.query('UPDATE pg_shard_node SET port = 1')).rejects.toThrow('only ro_weight');
   expect(await first(one, 'SELECT cluster_name FROM pg_cluster_meta')).toBe(node.topology.cluster_name);
   expect(await first(one, 'SELECT is_master FROM pg_cluster_meta_nodes')).toBe(true);
   expect(await first(one, 'SELECT max_op_id_done_local > 0 FROM pg_ddl_log_progress')).toBe(true);
+});
+
+test('a definition that cannot be applied is named, tried again, or left out on record', async () => {
+  const two = await other.session();
+  await one.query("SET kluster.ddl_follow_timeout = '100ms'");
+  await two.query('SET kluster.local_ddl = on; CREATE TABLE clash (id int); CREATE TABLE obstacle (id int)');
+  const failing = async (): Promise<unknown> =>
+    (await two.query('SELECT op_id, database, error FROM kluster.ddl_failure()')).rows[0];
+  const eventually = (look: () => Promise<unknown>) => expect.poll(look, { timeout: 30_000, interval: 50 });
+
+  await one.query('CREATE TABLE obstacle (id int PRIMARY KEY)');
+  await eventually(failing).toMatchObject({ error: 'relation "obstacle" already exists' });
+  await two.query('DROP TABLE obstacle');
+  await two.query('SELECT kluster.retry_ddl()');
+  await eventually(failing).toBeUndefined();
+  expect(await first(two, 'SELECT count(*)::int FROM obstacle')).toBe(0);
+
+  await one.query('CREATE TABLE clash (id int PRIMARY KEY)');
+  await one.query('CREATE TABLE after_clash (id int)');
+  await eventually(failing).toMatchObject({ database: 'postgres', error: 'relation "clash" already exists' });
+  const id = await first(two, 'SELECT op_id FROM kluster.ddl_failure()');
+  await expect(two.query('SELECT kluster.skip_ddl($1::bigint + 1, $2)', [id, 'x'])).rejects.toThrow(
+    'does not fail on this compute node',
+  );
+  await two.query('SET ROLE visitor');
+  await expect(two.query('SELECT kluster.skip_ddl($1, $2)', [id, 'x'])).rejects.toThrow('permission denied');
+  await two.query('RESET ROLE');
+  await two.query('SELECT kluster.skip_ddl($1, $2)', [id, 'it was made by hand']);
+  await eventually(failing).toBeUndefined();
+  expect(await first(two, 'SELECT count(*)::int FROM after_clash')).toBe(0);
+  expect((await two.query('SELECT op_id, error, reason, skipped_by FROM kluster.ddl_skipped')).rows).toEqual([
+    {
+      op_id: id,
+      error: 'relation "clash" already exists',
+      reason: 'it was made by hand',
+      skipped_by: 'postgres',
+    },
+  ]);
+  await one.query('RESET kluster.ddl_follow_timeout');
+  await one.query('DROP TABLE obstacle, clash, after_clash');
 });
 
 /** Sends the statement to a backend of the first compute node that kills itself at that point, and waits for the restart. */

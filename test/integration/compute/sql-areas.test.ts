@@ -1,6 +1,7 @@
 import { beforeAll, expect, test } from 'vitest';
 import { postgresWithExtension } from '../../support/compute-engines.ts';
 import { Pgbench } from '../../support/pgbench.ts';
+import { definitionErrors } from '../../support/definition-errors.ts';
 import { startServerPair, type ServerPair } from '../../support/server-pair.ts';
 import { sqlAreas } from '../../support/sql-areas.ts';
 
@@ -14,14 +15,53 @@ beforeAll(async () => {
   pair = await startServerPair(25_511);
 }, 180_000);
 
-test.each(Object.keys(sqlAreas))('%s', { timeout: 120_000 }, async (area) => {
+const areas = { ...sqlAreas, 'errors of definitions': definitionErrors };
+
+test.each(Object.entries(areas))('%s', { timeout: 120_000 }, async (_area, statements) => {
   const differences: string[] = [];
-  for (const text of sqlAreas[area] ?? []) {
+  for (const text of statements) {
     const ordered = text.startsWith(sorted);
     const found = await pair.compare({ text: ordered ? text.slice(sorted.length) : text, ordered });
     if (found !== undefined) differences.push(found);
   }
   expect(differences.join('\n')).toBe('');
+});
+
+test('what a cluster cannot do is refused by name, and nothing is changed', async () => {
+  const session = await pair.node.session();
+  await session.query(`CREATE TABLE refused (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, n int);
+    CREATE TABLE refused_parts (id int, k int) PARTITION BY LIST (k);
+    CREATE TABLE refused_part PARTITION OF refused_parts FOR VALUES IN (1);
+    INSERT INTO refused (n) VALUES (1); INSERT INTO refused_parts VALUES (1, 1);
+    CREATE FUNCTION nothing() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NEW; END';
+    CREATE TRIGGER after_insert AFTER INSERT ON refused FOR EACH ROW EXECUTE FUNCTION nothing()`);
+  const refusals: readonly (readonly [string, string])[] = [
+    ['SELECT * FROM refused_parts TABLESAMPLE SYSTEM (50)', 'TABLESAMPLE is not supported for sharded table'],
+    [
+      'MERGE INTO refused_parts r USING refused s ON r.id = s.id WHEN MATCHED THEN DELETE',
+      'cannot execute MERGE',
+    ],
+    [
+      'BEGIN; LOCK TABLE refused_parts IN SHARE MODE',
+      'LOCK TABLE is not supported for sharded table "refused_parts"',
+    ],
+    ['ALTER TABLE refused_parts ENABLE ROW LEVEL SECURITY', 'row level security is not supported'],
+    ["COPY refused (n) FROM PROGRAM 'echo 1'", 'without its identity column "id" is not supported'],
+    [
+      'INSERT INTO refused VALUES (DEFAULT, 2) ON CONFLICT (id) DO UPDATE SET n = 5',
+      'ON CONFLICT DO UPDATE is not supported for table "refused", because it has row triggers',
+    ],
+  ];
+  for (const [statement, reason] of refusals) {
+    await expect(session.query(statement)).rejects.toThrow(reason);
+    await session.query('ROLLBACK');
+  }
+  await session.query('DROP TRIGGER after_insert ON refused');
+  await session.query("COPY refused (n) FROM PROGRAM 'seq 2 3'");
+  const { rows } = await session.query('SELECT id, n FROM refused UNION ALL SELECT id, k FROM refused_parts');
+  expect(rows.length).toBe(4);
+  expect(new Set(rows.map(({ id, n }) => `${String(id)} ${String(n)}`)).size).toBe(4 - 1);
+  await session.query('DROP TABLE refused, refused_parts; DROP FUNCTION nothing()');
 });
 
 test('node-postgres: parameters, named statements, and its own types', async () => {

@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { beforeAll, beforeEach, describe, expect, it } from 'vitest';
@@ -48,6 +49,22 @@ async function openTransactions(): Promise<number> {
 }
 
 describe('commit and rollback', () => {
+  it('add up what many sessions count with ON CONFLICT DO UPDATE', async () => {
+    await session.query('CREATE TABLE counts (id int PRIMARY KEY, n int)');
+    const count = async (by: Client): Promise<void> => {
+      for (let number = 0; number < 20; number += 1)
+        await by.query(
+          'INSERT INTO counts VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET n = counts.n + 1 RETURNING n',
+          [number % 4],
+        );
+    };
+    const sessions = await Promise.all(Array.from({ length: 4 }, () => node.session()));
+    await Promise.all(sessions.map(count));
+    const { rows } = await session.query('SELECT id, n FROM counts ORDER BY id');
+    expect(rows).toEqual([0, 1, 2, 3].map((id) => ({ id, n: 20 })));
+    await session.query('DROP TABLE counts');
+  });
+
   it('end what was done on both shards', async () => {
     await session.query('BEGIN');
     await session.query("INSERT INTO one VALUES (1, 'a')");
@@ -257,6 +274,27 @@ describe('interruptions', () => {
     await session.query('COMMIT');
     expect((await session.query('SELECT * FROM one LIMIT 1')).rows).toHaveLength(1);
     expect((await session.query<{ n: string }>('SELECT count(*) AS n FROM one')).rows[0]?.n).toBe('20001');
+  });
+});
+
+describe('rows that have to wait on disk', () => {
+  it('come back as they were, and leave no file behind', async () => {
+    const warnings: string[] = [];
+    session.on('notice', ({ message }) => warnings.push(message ?? ''));
+    await session.query(
+      'INSERT INTO one SELECT id, repeat(md5(id::text), 10) FROM generate_series(1, 2000) AS id',
+    );
+    await session.query("SET work_mem = '64kB'");
+    await session.query('BEGIN; DECLARE held CURSOR FOR SELECT id, note FROM one; FETCH 1 FROM held');
+    // The connection is needed for this: what the cursor has not read yet is put aside.
+    await session.query("UPDATE one SET note = '' WHERE id = -1");
+    const { rows } = await session.query<{ id: number; note: string }>('FETCH ALL FROM held');
+    expect(rows).toHaveLength(1999);
+    const asTheyWere = ({ id, note }: { id: number; note: string }) =>
+      note === createHash('md5').update(String(id)).digest('hex').repeat(10);
+    expect(rows.filter((row) => !asTheyWere(row))).toEqual([]);
+    await session.query('COMMIT');
+    expect(warnings).toEqual([]);
   });
 });
 

@@ -361,6 +361,15 @@ export const cases: readonly (readonly [string, Facts, string, string])[] = [
     'cluster 7 comp9 10.0.0.1:47001',
   ],
   [
+    'a definition that cannot be applied',
+    withComp(
+      {},
+      { failingDefinition: { id: 7, database: 'app', error: 'relation "t" already exists', attempts: 3 } },
+    ),
+    'definition_failing',
+    'cluster 7 comp9 10.0.0.1:47001',
+  ],
+  [
     'a missing role',
     withComp({}, { missingRoles: ['abc (application)'] }),
     'role_missing',

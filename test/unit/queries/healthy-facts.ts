@@ -133,6 +133,7 @@ const compFacts: CompFacts = {
     routes: new Map([['shard_1', primary]]),
     reached: new Map([['shard_1', `${name} shard_1`]]),
     missingRoles: [],
+    failingDefinition: null,
   },
   failure: null,
 };
