@@ -19,6 +19,7 @@ import { openMetadataReading } from './metadata-reading.ts';
 import { openMetadataServer, type MetadataServer } from './metadata-server.ts';
 import { recordThisProcess } from './process-file.ts';
 import { Resources } from './resources.ts';
+import { Retention } from './retention.ts';
 import { catalogKey, installationSecret } from './secrets.ts';
 import { makeWatches, type Watches } from './watches.ts';
 
@@ -130,7 +131,11 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
       loseOffice(new KlusterError('stale_epoch', 'the job engine found a younger term of office'));
     },
   });
+  resources.add('strain', () => Promise.resolve(watches.strain.close()));
   startWatches(watches, resources);
+  const retention = new Retention({ catalog, logger, retention: config.retention, onLostOffice: loseOffice });
+  retention.start();
+  resources.add('retention', () => retention.stop());
   await engine.start();
   resources.add('jobs', () => engine.stop());
 
@@ -146,6 +151,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     probeMetadata: async (signal) => {
       await catalog.database.read((sql) => catalog.metadataNodes.mode(sql), signal);
     },
+    metrics: watches.metrics.all,
     countJobs: (signal) => countJobs(catalog, signal),
     agents: {
       secret,

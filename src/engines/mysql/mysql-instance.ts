@@ -9,7 +9,7 @@ import type {
 } from '../../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
 import type { InstanceId } from '../../core/ids.ts';
-import type { EngineCommand, EngineInstance, PulseBeat, PulseSession } from '../engine.ts';
+import type { EngineCommand, EngineInstance, PulseBeat, PulseSession, StandingSession } from '../engine.ts';
 import { copyTree, makeOwnDirectory } from '../file-tree.ts';
 import type { EngineUser, MysqlInstallation } from '../installation.ts';
 import { replaceFile } from '../replace-file.ts';
@@ -21,10 +21,12 @@ import { dropStaleDoublewrite } from './clone-leftovers.ts';
 import { mysqlDialect } from './dialect.ts';
 import { logIn } from './log-in.ts';
 import { mysqlLayout, type MysqlLayout } from './layout.ts';
+import { awaitsNothing, closeBeforeEnd } from './orderly-end.ts';
 import { mysqlOptionFile } from './options.ts';
 import { dropForbiddenPersisted } from './persisted-variables.ts';
 import { profileEnvironment } from './profile.ts';
 import { accessDenied, accountLocked, serverErrorNumber, withLocalSession } from './session.ts';
+import { readStanding } from './standing.ts';
 import { saveTransactions } from './save-transactions.ts';
 import { mysqlTemplate, redoDirectory } from './template.ts';
 
@@ -135,7 +137,35 @@ export class MysqlInstance implements EngineInstance {
     }
   }
 
+  async mayEndInOrder(signal: AbortSignal): Promise<boolean> {
+    const login = {
+      socket: this.#layout.socket,
+      user: localAccount.user,
+      password: this.#input.localPassword,
+      connectMs: greetingMs,
+    };
+    try {
+      return await withLocalSession(login, signal, closeBeforeEnd);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      return awaitsNothing(this.#layout.data);
+    }
+  }
+
   readonly openPulse = async (signal: AbortSignal): Promise<PulseSession | null> => {
+    const session = await this.#openSession(signal);
+    if (session === null) return null;
+    return { beat: () => beat(session), close: () => session.destroy() };
+  };
+
+  readonly openStanding = async (signal: AbortSignal): Promise<StandingSession | null> => {
+    const session = await this.#openSession(signal);
+    if (session === null) return null;
+    return { read: () => readStanding(session), close: () => session.destroy() };
+  };
+
+  /** Null: the server refuses it. */
+  async #openSession(signal: AbortSignal): Promise<Connection | null> {
     signal.throwIfAborted();
     const session = await logIn({
       socketPath: this.#layout.socket,
@@ -146,14 +176,12 @@ export class MysqlInstance implements EngineInstance {
       if ((serverErrorNumber(error) ?? 0) > 0) return null;
       throw error;
     });
-    if (session === null) return null;
-    const close = (): void => {
-      session.destroy();
-    };
     // The statement under way tells of a broken session as well.
-    session.on('error', close);
-    return { beat: () => beat(session), close };
-  };
+    session?.on('error', () => {
+      session.destroy();
+    });
+    return session;
+  }
 
   async bootstrap(signal: AbortSignal): Promise<void> {
     const { accounts, localPassword } = this.#input;
