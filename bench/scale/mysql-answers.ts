@@ -8,44 +8,30 @@ const one = (row: Readonly<Record<string, string | null>>): SimulatedResult => (
   rows: [row],
 });
 
-function status(isSource: boolean, name: string): string {
-  if (name.includes('Rpl_semi_sync_source_clients')) return isSource ? '2' : '0';
-  if (name.includes('Rpl_semi_sync_replica_status')) return isSource ? 'OFF' : 'ON';
-  return '0';
-}
-
-/**
- * What a node of a healthy rbr shard, on which nobody writes, answers to the manager's look; undefined for any other
- * statement. `parameters`: the bytes that carry them.
- */
-export function answerOf(
-  layout: Layout,
-  place: NodePlace,
-  text: string,
-  parameters: string,
-): SimulatedResult | undefined {
-  const { isSource } = place;
+/** What a node of a healthy rbr shard, on which nobody writes, answers to the manager's look; undefined for any other statement. */
+export function answerOf(layout: Layout, place: NodePlace, text: string): SimulatedResult | undefined {
   if (text.startsWith('XA RECOVER'))
     return { columns: ['formatID', 'gtrid_length', 'bqual_length', 'data'], rows: [] };
-  if (text.includes('global_status')) return one({ value: status(isSource, parameters) });
-  if (text.includes('rpl_semi_sync_source_enabled'))
-    return one({ enabled: isSource ? '1' : '0', wait_for: '1' });
-  if (text.includes('gtid_executed')) return one({ value: gtids });
-  if (text.includes('super_read_only')) return one({ value: isSource ? '0' : '1' });
-  if (text.includes('RECEIVED_TRANSACTION_SET')) {
-    return { columns: ['value'], rows: isSource ? [] : [{ value: gtids }] };
-  }
   if (!text.includes('replication_connection_configuration')) return undefined;
+  const { isSource } = place;
   const source = layout.sourceOf(place.node);
-  const channel = one({
-    hostaddr: source.hostaddr,
-    port: String(source.port),
-    receiver: 'ON',
-    applier: 'ON',
-    receiver_error: '',
-    heard_ms: '250',
+  const ofReplica = (value: string): string | null => (isSource ? null : value);
+  return one({
+    super_read_only: isSource ? '0' : '1',
+    semi_sync: isSource ? '1' : '0',
+    wait_for: '1',
+    clients: isSource ? '2' : '0',
+    waiting: '0',
+    acknowledges: isSource ? 'OFF' : 'ON',
+    executed: gtids,
+    received: isSource ? '[]' : JSON.stringify([gtids]),
+    hostaddr: ofReplica(source.hostaddr),
+    port: ofReplica(String(source.port)),
+    receiver: ofReplica('ON'),
+    applier: ofReplica('ON'),
+    receiver_error: ofReplica(''),
+    heard_ms: ofReplica('250'),
     worker_error: '',
     coordinator_error: '',
   });
-  return isSource ? { ...channel, rows: [] } : channel;
 }

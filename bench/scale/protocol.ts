@@ -23,6 +23,8 @@ export interface SimulatorCounts {
   readonly logins: number;
   /** Statements that they answered, since the start. */
   readonly statements: number;
+  /** Milliseconds from the last exit until the manager asked a node of the same shard; null: it has not yet. */
+  readonly askedAfterMs: number | null;
   /** What they were asked and could not answer. */
   readonly unknown: readonly string[];
 }

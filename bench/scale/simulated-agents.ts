@@ -1,6 +1,7 @@
 import { createServer, type IncomingMessage, type ServerResponse } from 'node:http';
-import type { AgentEvent, InstanceView } from '../../src/core/agent-protocol.ts';
+import type { AgentEvent, InstanceStanding, InstanceView } from '../../src/core/agent-protocol.ts';
 import { instanceId } from '../../src/core/ids.ts';
+import { colonAddress } from '../../src/core/model.ts';
 import { verifyRequest } from '../../src/core/request-signature.ts';
 import { agentPort, type Layout, type NodePlace } from './layout.ts';
 
@@ -8,7 +9,22 @@ const heartbeatMs = 500;
 const now = (): string => new Date().toISOString();
 const line = (event: AgentEvent): string => `${JSON.stringify(event)}\n`;
 
-function instanceView(place: NodePlace, state: 'running' | 'starting'): InstanceView {
+function standing(layout: Layout, { node, isSource }: NodePlace): InstanceStanding {
+  return {
+    superReadOnly: !isSource,
+    source: isSource ? null : colonAddress(layout.sourceOf(node)),
+    receives: !isSource,
+    applies: !isSource,
+    acknowledges: !isSource,
+    acknowledgements: isSource ? 1 : 0,
+    acknowledgers: isSource ? 2 : 0,
+    group: [],
+    stalled: false,
+    lingering: 0,
+  };
+}
+
+function instanceView(layout: Layout, place: NodePlace, state: 'running' | 'starting'): InstanceView {
   const isRunning = state === 'running';
   return {
     instanceId: instanceId(place.instanceId),
@@ -27,7 +43,10 @@ function instanceView(place: NodePlace, state: 'running' | 'starting'): Instance
     labels: { cluster: String(place.cluster), shard: String(place.shardNumber) },
     cpuLimit: null,
     warnings: [],
-    ...(isRunning && { health: { answers: true, reason: null, hearsSource: null } }),
+    ...(isRunning && {
+      health: { answers: true, reason: null, hearsSource: place.isSource ? null : true },
+      standing: standing(layout, place),
+    }),
   };
 }
 
@@ -66,7 +85,7 @@ export class SimulatedAgents {
   tell(place: NodePlace, state: 'running' | 'starting'): void {
     this.#streams
       .get(place.agent)
-      ?.write(line({ type: 'instance', at: now(), instance: instanceView(place, state) }));
+      ?.write(line({ type: 'instance', at: now(), instance: instanceView(this.#layout, place, state) }));
   }
 
   #answer(request: IncomingMessage, response: ServerResponse): void {
@@ -86,7 +105,9 @@ export class SimulatedAgents {
   #stream(agent: number, response: ServerResponse): void {
     response.writeHead(200, { 'content-type': 'application/x-ndjson', 'cache-control': 'no-store' });
     response.socket?.setNoDelay(true);
-    const instances = this.#layout.nodesOf(agent).map((place) => instanceView(place, 'running'));
+    const instances = this.#layout
+      .nodesOf(agent)
+      .map((place) => instanceView(this.#layout, place, 'running'));
     response.write(line({ type: 'hello', at: now(), instances }));
     this.#streams.set(agent, response);
     const timer = setInterval(() => {

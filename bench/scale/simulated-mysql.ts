@@ -12,6 +12,8 @@ export class SimulatedMysql {
   /** Nodes whose process has ended. */
   readonly silent = new Set<number>();
   readonly unknown = new Set<string>();
+  /** When a node of a shard was asked first, of shards that somebody wants to know it of. */
+  readonly asked = new Map<number, number | null>();
   logins = 0;
   statements = 0;
   readonly #layout: Layout;
@@ -39,6 +41,7 @@ export class SimulatedMysql {
   #accept(socket: Socket): void {
     const place = this.#places.get(`${socket.localAddress ?? ''}:${String(socket.localPort ?? 0)}`);
     socket.on('error', () => socket.destroy());
+    if (place !== undefined && this.asked.get(place.shard) === null) this.asked.set(place.shard, Date.now());
     if (place === undefined || this.silent.has(place.node)) {
       socket.destroy();
       return;
@@ -85,7 +88,7 @@ export class SimulatedMysql {
     if (code === command.quit || code === command.close) return;
     const isExecution = code === command.execute;
     const text = isExecution ? (statements[payload.readUInt32LE(1) - 1] ?? '') : payload.toString('utf8', 1);
-    const result = answerOf(this.#layout, place, text, isExecution ? payload.toString('latin1', 10) : '');
+    const result = answerOf(this.#layout, place, text);
     if (result === undefined) {
       this.unknown.add(text);
       socket.write(packets(1, [refusal('a simulated server does not know this statement')]));

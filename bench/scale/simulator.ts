@@ -11,6 +11,7 @@ interface Machines {
 }
 
 let machines: Machines | undefined;
+let lastExit: { readonly shard: number; readonly at: number } | undefined;
 
 async function listen(order: SimulatorOrder & { readonly kind: 'listen' }): Promise<Machines> {
   const layout = new Layout(order.agents);
@@ -27,14 +28,19 @@ async function obey(order: SimulatorOrder): Promise<SimulatorCounts> {
   const { layout, agents, mysql } = machines;
   const at = Date.now();
   if (order.kind === 'exit') {
+    const place = layout.node(order.node);
     mysql.silent.add(order.node);
-    agents.tell(layout.node(order.node), 'starting');
+    mysql.asked.set(place.shard, null);
+    lastExit = { shard: place.shard, at };
+    agents.tell(place, 'starting');
   } else if (order.kind === 'return') {
     mysql.silent.delete(order.node);
     agents.tell(layout.node(order.node), 'running');
   }
   const { logins, statements, unknown } = mysql;
-  return { at, streams: agents.streams, logins, statements, unknown: [...unknown] };
+  const asked = lastExit === undefined ? null : (mysql.asked.get(lastExit.shard) ?? null);
+  const askedAfterMs = asked === null || lastExit === undefined ? null : asked - lastExit.at;
+  return { at, streams: agents.streams, logins, statements, askedAfterMs, unknown: [...unknown] };
 }
 
 process.on('message', (order: SimulatorOrder) => {

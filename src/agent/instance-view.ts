@@ -6,7 +6,7 @@ import type { InstanceRecord } from './instance-record.ts';
 export function recordedView(
   record: InstanceRecord,
   engine: EngineInstance,
-): Omit<InstanceView, 'state' | 'pid' | 'warnings' | 'health' | 'disk'> {
+): Omit<InstanceView, 'state' | 'pid' | 'warnings' | 'health' | 'standing' | 'disk'> {
   const { instanceId, spec, desired, restarts, lastExit, engineVersion, remadeBy, cpuLimit } = record;
   return {
     instanceId,

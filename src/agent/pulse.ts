@@ -1,8 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { withDeadline } from '../core/abort.ts';
-import type { InstanceHealth } from '../core/agent-protocol.ts';
+import type { InstanceHealth, InstanceView } from '../core/agent-protocol.ts';
 import { errorText } from '../core/errors/kluster-error.ts';
-import type { PulseSession } from '../engines/engine.ts';
+import type { EngineInstance, PulseSession } from '../engines/engine.ts';
+import { Standing } from './standing.ts';
 
 export interface PulseOptions {
   /** Null: the engine refuses a session, which is an answer too. */
@@ -103,33 +104,42 @@ export class Pulse {
   }
 }
 
-/** The pulse of whichever process an instance has at the moment. */
+type Opening = Pick<EngineInstance, 'openPulse' | 'openStanding'>;
+
+/** Pulse and standing of whichever process an instance has at the moment. */
 export class PulseOfRuns {
-  readonly #open: PulseOptions['open'] | null;
+  readonly #engine: Opening;
   readonly #changed: () => void;
   #pulse: Pulse | null = null;
+  #standing: Standing | null = null;
 
-  /** `open` is null for engines that are not asked. */
-  constructor(open: PulseOptions['open'] | null, changed: () => void) {
-    this.#open = open;
+  constructor(engine: Opening, changed: () => void) {
+    this.#engine = engine;
     this.#changed = changed;
   }
 
-  /** Null while no process serves. */
-  get health(): InstanceHealth | null {
-    return this.#pulse?.health ?? null;
+  /** Nothing while no process serves. */
+  get view(): Pick<InstanceView, 'health' | 'standing'> {
+    const standing = this.#standing?.current ?? null;
+    return {
+      ...(this.#pulse !== null && { health: this.#pulse.health }),
+      ...(standing !== null && { standing }),
+    };
   }
 
   /** A process has become ready. */
   begin(): void {
-    const open = this.#open;
-    if (open !== null) this.#pulse ??= new Pulse({ open, changed: this.#changed });
+    const { openPulse, openStanding } = this.#engine;
+    const changed = this.#changed;
+    if (openPulse !== null) this.#pulse ??= new Pulse({ open: openPulse, changed });
+    if (openStanding !== null) this.#standing ??= new Standing({ open: openStanding, changed });
   }
 
   /** The process has ended, or is not watched any more. */
   async end(): Promise<void> {
-    const pulse = this.#pulse;
+    const [pulse, standing] = [this.#pulse, this.#standing];
     this.#pulse = null;
-    await pulse?.stop();
+    this.#standing = null;
+    await Promise.all([pulse?.stop(), standing?.stop()]);
   }
 }

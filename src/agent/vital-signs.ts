@@ -22,15 +22,14 @@ export class VitalSigns {
 
   constructor(options: VitalSignsOptions) {
     this.#options = options;
-    this.#pulse = new PulseOfRuns(options.engine.openPulse, () => {
+    this.#pulse = new PulseOfRuns(options.engine, () => {
       options.changed();
     });
   }
 
-  get view(): Pick<InstanceView, 'health' | 'disk'> {
-    const { health } = this.#pulse;
+  get view(): Pick<InstanceView, 'health' | 'standing' | 'disk'> {
     const disk = this.#disks?.report ?? null;
-    return { ...(health !== null && { health }), ...(disk !== null && { disk }) };
+    return { ...this.#pulse.view, ...(disk !== null && { disk }) };
   }
 
   /** The directories are there. Engines that are not asked for their pulse are not looked at. */

@@ -7,6 +7,8 @@ import { ComputeNodes } from './compute-nodes.ts';
 import { Credentials } from './credentials.ts';
 import type { MetadataDatabase } from './database.ts';
 import { Failovers } from './failovers.ts';
+import type { ShardId } from '../core/ids.ts';
+import type { GatheredRead } from './gathered-read.ts';
 import { Instances } from './instances.ts';
 import { Machines } from './machines.ts';
 import { NoSwitches } from './noswitch.ts';
@@ -14,6 +16,7 @@ import { Managers } from './managers.ts';
 import { MetadataNodes } from './metadata-nodes.ts';
 import { PendingRemovals } from './pending-removals.ts';
 import { Ports } from './ports.ts';
+import { gatherShardReadings, type ShardReading } from './shard-readings.ts';
 import { Shards } from './shards.ts';
 import { StorageNodes } from './storage-nodes.ts';
 import { Topologies } from './topology.ts';
@@ -45,6 +48,8 @@ export class Catalog {
   readonly topologyLog = new TopologyLog();
   readonly credentials: Credentials;
   readonly topologies: Topologies;
+  /** What is known of a shard at one moment, for all who look at shards. */
+  readonly shardReadings: GatheredRead<ShardId, ShardReading>;
 
   /** `key`: the secret of the installation that passwords in the catalog are sealed with. */
   constructor(database: MetadataDatabase, key: string) {
@@ -57,6 +62,7 @@ export class Catalog {
       ports: this.ports,
     });
     this.credentials = new Credentials(database, key);
+    this.shardReadings = gatherShardReadings(this);
     this.topologies = new Topologies(this.credentials, this.metadataNodes, database.name);
   }
 }

@@ -9,7 +9,7 @@ import { clusterScope } from './credentials.ts';
 import type { MetadataDatabase } from './database.ts';
 import type { Ports } from './ports.ts';
 import { nextNumber } from './sequences.ts';
-import { firstRow, numberOf, textOf, textOrNull, type Sql, type SqlRow } from './sql.ts';
+import { firstRow, givenIds, numberOf, textOf, textOrNull, type Sql, type SqlRow } from './sql.ts';
 
 export interface NewCluster {
   /** From `nextName`. */
@@ -99,6 +99,10 @@ export class Clusters {
 
   find(sql: Sql, id: ClusterId): Promise<Cluster | undefined> {
     return firstRow(sql, `${selectClusters} WHERE id = ?`, [id], parseCluster);
+  }
+
+  listByIds(sql: Sql, ids: readonly ClusterId[]): Promise<readonly Cluster[]> {
+    return sql.rows(`${selectClusters} WHERE id IN ${givenIds}`, [JSON.stringify(ids)], parseCluster);
   }
 
   findByName(sql: Sql, name: string): Promise<Cluster | undefined> {

@@ -11,7 +11,7 @@ import {
 import type { ComputeNode, HostPort, NodeStatus } from '../core/model.ts';
 import { oneOf } from './columns.ts';
 import type { Credential } from './credentials.ts';
-import { firstRow, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
+import { firstRow, givenIds, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
 import { nodeStatuses } from './storage-nodes.ts';
 import { topologyChanged } from './topology-changed.ts';
 
@@ -112,6 +112,14 @@ export class ComputeNodes {
       `${selectNodes} WHERE (? IS NULL OR node.db_cluster_id = ?) AND (? IS NULL OR node.svr_node_id = ?)
        ORDER BY node.id`,
       [cluster, cluster, machine, machine],
+      parseNode,
+    );
+  }
+
+  listOfClusters(sql: Sql, ids: readonly ClusterId[]): Promise<readonly ComputeNode[]> {
+    return sql.rows(
+      `${selectNodes} WHERE node.db_cluster_id IN ${givenIds} ORDER BY node.id`,
+      [JSON.stringify(ids)],
       parseNode,
     );
   }

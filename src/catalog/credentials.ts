@@ -58,12 +58,25 @@ export class Credentials {
 
   /** Every account of a scope by its purpose. */
   async list(sql: Sql, scope: string): Promise<ReadonlyMap<string, Credential>> {
-    const entries = await sql.rows(
-      'SELECT scope, purpose, user_name, sealed_password FROM kluster_credentials WHERE scope = ?',
-      [scope],
-      (row): [string, Credential] => [textOf(row, 'purpose'), this.opened(row)],
+    return (await this.listScopes(sql, [scope]))(scope);
+  }
+
+  /** Of several scopes, opened when they are asked for, so that one that cannot be opened does not hide the others. */
+  async listScopes(
+    sql: Sql,
+    scopes: readonly string[],
+  ): Promise<(scope: string) => ReadonlyMap<string, Credential>> {
+    const rows = await sql.rows(
+      `SELECT scope, purpose, user_name, sealed_password FROM kluster_credentials WHERE scope IN (
+         SELECT given.scope FROM JSON_TABLE(?, '$[*]' COLUMNS (
+           scope VARCHAR(64) CHARACTER SET ascii PATH '$')) AS given)`,
+      [JSON.stringify(scopes)],
+      (row) => row,
     );
-    return new Map(entries);
+    return (scope) => {
+      const own = rows.filter((row) => textOf(row, 'scope') === scope);
+      return new Map(own.map((row) => [textOf(row, 'purpose'), this.opened(row)]));
+    };
   }
 
   /** `list` in a transaction of its own. */

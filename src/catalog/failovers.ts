@@ -1,6 +1,6 @@
 import { underscoreAddress, type HostPort, type Shard } from '../core/model.ts';
-import type { ShardId } from '../core/ids.ts';
-import { numberOf, type Sql } from './sql.ts';
+import { shardId, type ShardId } from '../core/ids.ts';
+import { givenIds, numberOf, type Sql } from './sql.ts';
 
 export interface FailoverStep {
   readonly shard: Shard;
@@ -19,16 +19,26 @@ export interface FailoverStep {
 
 /** What was done when a shard's primary was lost or moved, or its acknowledgements changed: rbr_consfailover, one row per step. */
 export class Failovers {
-  /** How often the shard was given a new primary without being asked to, within the last `seconds`. */
-  async countAutomatic(sql: Sql, shard: ShardId, seconds: number): Promise<number> {
-    const [count] = await sql.rows(
-      `SELECT COUNT(*) AS count FROM rbr_consfailover
-        WHERE shard_id = ? AND step = 'promote' AND timestamp > NOW(6) - INTERVAL ? SECOND
-          AND JSON_VALUE(consfailover_msg, '$.sw_type') = 'auto'`,
-      [shard, seconds],
-      (row) => numberOf(row, 'count'),
+  /**
+   * How often each of these shards was given a new primary without being asked to, within the last `seconds`; a shard that
+   * never was is left out.
+   */
+  async countAutomatic(
+    sql: Sql,
+    shards: readonly ShardId[],
+    seconds: number,
+  ): Promise<ReadonlyMap<ShardId, number>> {
+    const counts = await sql.rows(
+      `SELECT shard.id, COUNT(*) AS count
+         FROM shards AS shard
+         JOIN rbr_consfailover AS step ON step.cluster_id = shard.db_cluster_id AND step.shard_id = shard.id
+        WHERE shard.id IN ${givenIds} AND step.step = 'promote' AND step.timestamp > NOW(6) - INTERVAL ? SECOND
+          AND JSON_VALUE(step.consfailover_msg, '$.sw_type') = 'auto'
+        GROUP BY shard.id`,
+      [JSON.stringify(shards), seconds],
+      (row) => [shardId(numberOf(row, 'id')), numberOf(row, 'count')] as const,
     );
-    return count ?? 0;
+    return new Map(counts);
   }
 
   async add(sql: Sql, failover: FailoverStep): Promise<void> {

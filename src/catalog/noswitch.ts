@@ -1,5 +1,6 @@
 import type { ClusterId, ShardId } from '../core/ids.ts';
-import { firstRow, numberOf, textOf, type Sql } from './sql.ts';
+import type { Shard } from '../core/model.ts';
+import { numberOf, textOf, type Sql } from './sql.ts';
 
 /** Where automatic failover is suspended: null stands for all clusters, or for all shards of the cluster. */
 export interface NoSwitchScope {
@@ -46,17 +47,16 @@ export class NoSwitches {
       }),
     );
   }
+}
 
-  /** Until when the shard may not fail over by itself; null when it may. */
-  async until(sql: Sql, cluster: ClusterId, shard: ShardId): Promise<Date | null> {
-    const latest = await firstRow(
-      sql,
-      `SELECT UNIX_TIMESTAMP(MAX(expires)) AS expires FROM kluster_noswitch
-        WHERE expires > UTC_TIMESTAMP(6) AND cluster_id IN (0, ?) AND shard_id IN (0, ?)
-       HAVING MAX(expires) IS NOT NULL`,
-      [cluster, shard],
-      (row) => new Date(Number(textOf(row, 'expires')) * 1000),
-    );
-    return latest ?? null;
-  }
+/** Until when the shard may not fail over by itself; null when it may. */
+export function suspendedUntil(
+  suspensions: readonly NoSwitch[],
+  shard: Pick<Shard, 'id' | 'clusterId'>,
+): Date | null {
+  const times = suspensions
+    .filter(({ clusterId }) => clusterId === null || clusterId === shard.clusterId)
+    .filter(({ shardId }) => shardId === null || shardId === shard.id)
+    .map(({ expires }) => expires.getTime());
+  return times.length === 0 ? null : new Date(Math.max(...times));
 }

@@ -2,7 +2,7 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
 import { clusterId, shardId, type ClusterId, type ShardId } from '../core/ids.ts';
 import type { DegradeSetting, Shard } from '../core/model.ts';
 import { oneOf } from './columns.ts';
-import { firstRow, numberOf, textOf, type Sql, type SqlChange, type SqlRow } from './sql.ts';
+import { firstRow, givenIds, numberOf, textOf, type Sql, type SqlChange, type SqlRow } from './sql.ts';
 
 export interface NewShard {
   readonly clusterId: ClusterId;
@@ -55,6 +55,10 @@ export class Shards {
       [cluster ?? null, cluster ?? null],
       parseShard,
     );
+  }
+
+  listByIds(sql: Sql, ids: readonly ShardId[]): Promise<readonly Shard[]> {
+    return sql.rows(`${selectShards} WHERE shards.id IN ${givenIds}`, [JSON.stringify(ids)], parseShard);
   }
 
   /** The highest n of the names `shard_<n>` of a cluster; 0 when it has none. New shards continue after it. */

@@ -30,6 +30,9 @@ export async function firstRow<T>(
   return row;
 }
 
+/** A subquery that gives the ids of its one parameter, `JSON.stringify(ids)`: `WHERE id IN ${givenIds}`. */
+export const givenIds = `(SELECT given.id FROM JSON_TABLE(?, '$[*]' COLUMNS (id BIGINT PATH '$')) AS given)`;
+
 /** UTC in MySQL's notation; sessions of the catalog run with time_zone '+00:00'. */
 export function timestampText(date: Date): string {
   return date.toISOString().replace('T', ' ').replace('Z', '');

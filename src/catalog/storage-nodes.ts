@@ -15,7 +15,7 @@ import type { HostPort, MemberState, NodeStatus, StorageNode } from '../core/mod
 import { oneOf } from './columns.ts';
 import type { Credential } from './credentials.ts';
 import { mapReplicas } from './node-map.ts';
-import { firstRow, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
+import { firstRow, givenIds, numberOf, textOf, type Sql, type SqlRow } from './sql.ts';
 import { topologyChanged } from './topology-changed.ts';
 
 export const nodeStatuses = [
@@ -126,6 +126,14 @@ export class StorageNodes {
       `${selectNodes} WHERE (? IS NULL OR node.db_cluster_id = ?) AND (? IS NULL OR node.shard_id = ?)
          AND (? IS NULL OR node.svr_node_id = ?) ORDER BY node.id`,
       [cluster, cluster, shard, shard, machine, machine],
+      parseNode,
+    );
+  }
+
+  listOfShards(sql: Sql, ids: readonly ShardId[]): Promise<readonly StorageNode[]> {
+    return sql.rows(
+      `${selectNodes} WHERE node.shard_id IN ${givenIds} ORDER BY node.id`,
+      [JSON.stringify(ids)],
       parseNode,
     );
   }

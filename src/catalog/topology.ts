@@ -159,6 +159,14 @@ export class Topologies {
     );
   }
 
+  /** The newest of each cluster. */
+  async generations(sql: Sql): Promise<ReadonlyMap<ClusterId, number>> {
+    const rows = await sql.rows('SELECT cluster_id, generation FROM kluster_topology', [], (row) => {
+      return [clusterId(numberOf(row, 'cluster_id')), numberOf(row, 'generation')] as const;
+    });
+    return new Map(rows);
+  }
+
   /** Those of all clusters that lack something. */
   behind(sql: Sql): Promise<readonly TopologyState[]> {
     return sql.rows(

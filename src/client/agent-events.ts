@@ -1,5 +1,5 @@
-import { Readable } from 'node:stream';
-import type { ReadableStream } from 'node:stream/web';
+import { get, type IncomingMessage } from 'node:http';
+import type { Readable } from 'node:stream';
 import type { AgentEvent } from '../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import { isJsonObject } from '../core/json.ts';
@@ -36,17 +36,28 @@ async function* readLines(stream: AsyncIterable<unknown>): AsyncGenerator<string
 }
 
 /**
+ * Asks for the stream. Not with fetch: to listen to a thousand agents takes half as much processor time this way, and a
+ * fraction of the memory.
+ */
+export function openEvents(
+  url: string,
+  headers: Readonly<Record<string, string>>,
+  signal: AbortSignal,
+): Promise<IncomingMessage> {
+  return new Promise((resolve, reject) => {
+    get(url, { headers, signal, agent: false }, resolve).on('error', reject);
+  });
+}
+
+/**
  * The events of one open stream until it ends. Event types of newer agents are passed over.
  * @throws KlusterError agent_unreachable when the stream breaks, ends or falls silent.
  */
 export async function* readEvents(
-  body: ReadableStream<Uint8Array>,
+  stream: Readable,
   address: string,
   signal: AbortSignal,
 ): AsyncGenerator<AgentEvent> {
-  const stream = Readable.fromWeb(body);
-  // The signal given to fetch does not reach a body any more once the request was garbage-collected (undici holds it
-  // weakly; seen with Node 20), so the stream listens itself.
   const abort = (): void => {
     stream.destroy();
   };

@@ -1,5 +1,6 @@
+import type { IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { isDeadlineError, linkedSignal, withDeadline } from '../core/abort.ts';
-import type { ReadableStream } from 'node:stream/web';
 import type {
   AgentEvent,
   Health,
@@ -20,7 +21,7 @@ import type { InstanceId } from '../core/ids.ts';
 import { isJsonObject, type Json } from '../core/json.ts';
 import { colonAddress, type CpuLimit, type HostPort } from '../core/model.ts';
 import { clockOf, nonceHeader, signRequest } from '../core/request-signature.ts';
-import { readEvents } from './agent-events.ts';
+import { openEvents, readEvents } from './agent-events.ts';
 
 export interface AgentClientOptions extends HostPort {
   readonly secret: string;
@@ -188,11 +189,12 @@ export class AgentClient {
     }, quickMs);
     try {
       const call: Call = { method: 'GET', path: '/v1/events', deadlineMs: quickMs };
-      const response = await this.#fetch(call, opening.signal);
+      const stream = await this.#openEvents(call, opening.signal).catch((error: unknown) => {
+        throw this.#failure(call, opening.signal.aborted ? opening.signal.reason : error);
+      });
       clearTimeout(timer);
-      if (!response.ok) throw this.#refusal(response, await response.text());
-      if (response.body === null) throw this.#unreachable('its event stream is empty');
-      yield* readEvents(response.body as ReadableStream<Uint8Array>, this.address, signal);
+      if (stream.statusCode !== 200) throw this.#refusal(stream.statusCode ?? 0, await text(stream));
+      yield* readEvents(stream, this.address, signal);
     } catch (error) {
       if (!signal.aborted) throw error;
     } finally {
@@ -206,11 +208,11 @@ export class AgentClient {
     const deadlineMs = options.deadlineMs ?? call.deadlineMs;
     return withDeadline(deadlineMs, options.signal, async (signal) => {
       const response = await this.#fetch(call, signal);
-      const text = await response.text().catch((error: unknown) => {
+      const body = await response.text().catch((error: unknown) => {
         throw this.#failure(call, error);
       });
-      if (!response.ok) throw this.#refusal(response, text);
-      return JSON.parse(text) as Reply;
+      if (!response.ok) throw this.#refusal(response.status, body);
+      return JSON.parse(body) as Reply;
     }).catch((error: unknown) => {
       throw isDeadlineError(error) ? this.#failure(call, error) : error;
     });
@@ -232,22 +234,41 @@ export class AgentClient {
 
   /** Once more by the agent's clock, when it says that the time is all that is wrong. */
   async #send(call: Call, signal: AbortSignal): Promise<Response> {
-    const { secret } = this.#options;
-    const { method, path } = call;
     const body = call.body === undefined ? '' : JSON.stringify(call.body);
-    const sign = (): Record<string, string> => {
-      if (call.signed === false) return {};
-      const request = { method, path, target: this.address, body };
-      return signRequest(secret, request, this.#options.epoch(), Date.now() + this.#aheadMs);
-    };
-    const signature = sign();
+    const signature = this.#sign(call, body);
     const response = await this.#sendSigned({ ...call, text: body, signature }, signal);
-    if (response.status !== 401) return response;
-    const clock = clockOf(secret, signature[nonceHeader] ?? '', response.headers);
-    if (clock === null) return response;
+    if (!this.#takesTime(signature, response.status, response.headers)) return response;
     await response.body?.cancel();
+    return this.#sendSigned({ ...call, text: body, signature: this.#sign(call, body) }, signal);
+  }
+
+  /** As `#send`. */
+  async #openEvents(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
+    const url = `http://${this.address}${call.path}`;
+    const signature = this.#sign(call, '');
+    const stream = await openEvents(url, signature, signal);
+    const headers = new Headers();
+    for (const [name, value] of Object.entries(stream.headers)) {
+      if (typeof value === 'string') headers.set(name, value);
+    }
+    if (!this.#takesTime(signature, stream.statusCode ?? 0, headers)) return stream;
+    stream.destroy();
+    return openEvents(url, this.#sign(call, ''), signal);
+  }
+
+  #sign({ method, path, signed }: Call, body: string): Record<string, string> {
+    if (signed === false) return {};
+    const request = { method, path, target: this.address, body };
+    return signRequest(this.#options.secret, request, this.#options.epoch(), Date.now() + this.#aheadMs);
+  }
+
+  /** Whether the agent has refused a request for its time alone; from now on the time is the agent's. */
+  #takesTime(signature: Readonly<Record<string, string>>, status: number, headers: Headers): boolean {
+    if (status !== 401) return false;
+    const clock = clockOf(this.#options.secret, signature[nonceHeader] ?? '', headers);
+    if (clock === null) return false;
     this.#aheadMs = clock - Date.now();
-    return this.#sendSigned({ ...call, text: body, signature: sign() }, signal);
+    return true;
   }
 
   async #sendSigned(call: SignedCall, signal: AbortSignal): Promise<Response> {
@@ -272,13 +293,12 @@ export class AgentClient {
     return this.#unreachable(`${call.method} ${call.path}: ${errorText(error)}`);
   }
 
-  #refusal(response: Response, text: string): KlusterError {
-    const said = refusalOf(text);
+  #refusal(status: number, body: string): KlusterError {
+    const said = refusalOf(body);
     if (said === null) {
-      const status = String(response.status);
       return new KlusterError(
         'agent_refused',
-        `The agent at ${this.address} answered HTTP ${status}: ${text}`,
+        `The agent at ${this.address} answered HTTP ${String(status)}: ${body}`,
       );
     }
     return new KlusterError(said.kind, `Agent ${this.address}: ${said.message}`);

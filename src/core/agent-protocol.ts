@@ -100,6 +100,30 @@ export interface InstanceHealth {
   readonly hearsSource: boolean | null;
 }
 
+/**
+ * What part a storage node has in its shard, as its agent sees it once a second; a change is told at once. It tells when a
+ * look is worthwhile, never what to do: before it acts the manager looks for itself.
+ */
+export interface InstanceStanding {
+  readonly superReadOnly: boolean;
+  /** `ip:port` of the server that it replicates; null: none. */
+  readonly source: string | null;
+  readonly receives: boolean;
+  readonly applies: boolean;
+  /** It acknowledges what it receives. */
+  readonly acknowledges: boolean;
+  /** Acknowledgements that its commits wait for. */
+  readonly acknowledgements: number;
+  /** Replicas that may acknowledge. */
+  readonly acknowledgers: number;
+  /** The members of its group and their states, as it sees them; none when it is in no group. */
+  readonly group: readonly string[];
+  /** Commits wait for acknowledgements, and for some seconds none has come. */
+  readonly stalled: boolean;
+  /** Branches of transactions over shards that have been prepared for some seconds. */
+  readonly lingering: number;
+}
+
 /** The worst of the disks that an instance keeps its files on. */
 export interface DiskReport {
   /**
@@ -137,6 +161,8 @@ export interface InstanceView {
   readonly warnings: readonly string[];
   /** Absent while the process is not ready, and for engines that are not asked. */
   readonly health?: InstanceHealth;
+  /** Absent while it is not known, and for engines that are not asked. */
+  readonly standing?: InstanceStanding;
   /** Absent until its directories have been made, and for engines whose disks are not looked at. */
   readonly disk?: DiskReport;
 }

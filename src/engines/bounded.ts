@@ -6,9 +6,13 @@ interface Bounds {
   readonly deadlineError: () => Error;
 }
 
+/** A timer that is later than this shows that this process stood still. */
+const stallMs = 100;
+
 /**
  * Waits for `run` no longer than the deadline and the signal allow. Rejects with the signal's own reason, so that
- * the caller finds the cause of its own abort, or with `deadlineError`.
+ * the caller finds the cause of its own abort, or with `deadlineError`. Time in which this process stood still at the
+ * deadline is given again, once.
  */
 export function bounded<T>(bounds: Bounds, run: () => Promise<T>): Promise<T> {
   const { signal, milliseconds, interrupt } = bounds;
@@ -20,7 +24,14 @@ export function bounded<T>(bounds: Bounds, run: () => Promise<T>): Promise<T> {
       interrupt();
     };
     const onAbort = (): void => stop(signal.reason);
-    const timer = setTimeout(() => stop(bounds.deadlineError()), milliseconds);
+    const start = performance.now();
+    const onTime = (): void => {
+      // The answer may be here already: a process that did not run has heard nothing meanwhile.
+      const lateMs = performance.now() - start - milliseconds;
+      if (lateMs < stallMs) stop(bounds.deadlineError());
+      else timer = setTimeout(() => stop(bounds.deadlineError()), Math.min(lateMs, milliseconds));
+    };
+    let timer = setTimeout(onTime, milliseconds);
     signal.addEventListener('abort', onAbort, { once: true });
     run()
       .then(resolve, reject)

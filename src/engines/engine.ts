@@ -1,4 +1,9 @@
-import type { EngineName, SavedTransactions, SaveTransactionsRequest } from '../core/agent-protocol.ts';
+import type {
+  EngineName,
+  InstanceStanding,
+  SavedTransactions,
+  SaveTransactionsRequest,
+} from '../core/agent-protocol.ts';
 import type { ErrorName } from '../core/errors/catalogue.ts';
 
 /** How to start an engine process: argv, never a shell; the environment is complete, nothing is inherited. */
@@ -18,6 +23,23 @@ export interface PulseBeat {
 export interface PulseSession {
   /** Returns when the engine has executed a statement. */
   beat(): Promise<PulseBeat>;
+  close(): void;
+}
+
+/** What a storage node says at one moment of its part in its shard. */
+export interface StandingSample {
+  readonly role: Omit<InstanceStanding, 'stalled' | 'lingering'>;
+  /** Sessions whose commit waits for acknowledgements. */
+  readonly commitsWaiting: number;
+  /** GTID set, as the server writes it. */
+  readonly executed: string;
+  /** Names of the branches that are prepared. */
+  readonly prepared: readonly string[];
+}
+
+/** A session that is kept open to ask for that again and again. */
+export interface StandingSession {
+  read(): Promise<StandingSample>;
   close(): void;
 }
 
@@ -60,6 +82,8 @@ export interface EngineInstance {
    * are in use, for one): that is an answer too.
    */
   readonly openPulse: ((signal: AbortSignal) => Promise<PulseSession | null>) | null;
+  /** Null: the engine has no part in a shard. Gives null when the server refuses the session. */
+  readonly openStanding: ((signal: AbortSignal) => Promise<StandingSession | null>) | null;
   /** At the first start, when `probe` has passed: makes the accounts. */
   bootstrap(signal: AbortSignal): Promise<void>;
   /** Saves what the transaction logs on disk have beyond what is known; whether the process runs does not matter. */

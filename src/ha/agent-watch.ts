@@ -12,8 +12,10 @@ export interface AgentWatchOptions {
   readonly catalog: Catalog;
   readonly agents: AgentClients;
   readonly logger: Logger;
-  /** An instance changed, or its agent was lost or came back. */
+  /** Something is, or may be, the matter with an instance, or has just been: look at once. */
   onSuspicion(at: HostPort): void;
+  /** An instance is heard of that serves: no hurry. */
+  onNews(at: HostPort): void;
 }
 
 const refreshMs = 2000;
@@ -44,6 +46,8 @@ export class AgentWatch {
   readonly #options: AgentWatchOptions;
   readonly #abort = new AbortController();
   readonly #agents = new Map<string, WatchedAgent>();
+  /** The same by the address of their machine, for those who ask about its instances. */
+  readonly #byHost = new Map<string, WatchedAgent>();
   #loop: Promise<void> | null = null;
   #lateness: NodeJS.Timeout | undefined;
 
@@ -70,17 +74,15 @@ export class AgentWatch {
 
   /** Whether an agent at this address sends heartbeats. */
   isOnline(hostaddr: string): boolean {
-    return [...this.#agents.values()].some((agent) => agent.at.hostaddr === hostaddr && agent.online);
+    return this.#byHost.get(hostaddr)?.online === true;
   }
 
   /** What is known of an instance from the agent of its machine; null when that has never been heard. */
   report({ hostaddr, instanceId }: Pick<StorageNode, 'hostaddr' | 'instanceId'>): AgentReport | null {
-    for (const agent of this.#agents.values()) {
-      if (agent.at.hostaddr !== hostaddr || agent.heardAt === null) continue;
-      const silentMs = performance.now() - agent.heardAt;
-      return { silentMs, instance: agent.instances.get(instanceId) ?? null };
-    }
-    return null;
+    const agent = this.#byHost.get(hostaddr);
+    if (agent === undefined || agent.heardAt === null) return null;
+    const silentMs = performance.now() - agent.heardAt;
+    return { silentMs, instance: agent.instances.get(instanceId) ?? null };
   }
 
   /** The instances of all machines that answer, as their agents last described them. */
@@ -115,9 +117,13 @@ export class AgentWatch {
       if (wanted.has(key)) continue;
       agent.abort.abort(new Error('the machine was deleted'));
       this.#agents.delete(key);
+      if (this.#byHost.get(agent.at.hostaddr) === agent) this.#byHost.delete(agent.at.hostaddr);
     }
     for (const [key, at] of wanted) {
-      if (!this.#agents.has(key)) this.#agents.set(key, this.#watch(at));
+      if (this.#agents.has(key)) continue;
+      const agent = this.#watch(at);
+      this.#agents.set(key, agent);
+      this.#byHost.set(at.hostaddr, agent);
     }
   }
 
@@ -193,8 +199,7 @@ export class AgentWatch {
     switch (event.type) {
       case 'hello':
         agent.online = true;
-        agent.instances.clear();
-        for (const instance of event.instances) this.#remember(agent, instance);
+        this.#greet(agent, event.instances);
         this.#removeFrom(agent);
         return;
       case 'instance':
@@ -205,6 +210,21 @@ export class AgentWatch {
         return;
       case 'heartbeat':
         return;
+    }
+  }
+
+  /** Whoever serves as before, or is not known yet, is no cause for hurry: the manager has looked, or is about to. */
+  #greet(agent: WatchedAgent, instances: readonly InstanceView[]): void {
+    const before = new Map(agent.instances);
+    agent.instances.clear();
+    for (const instance of instances) {
+      const { instanceId, pid } = instance;
+      const known = before.get(instanceId);
+      const serves = instance.state === 'running' && instance.health?.answers !== false;
+      if (serves && (known === undefined || known.pid === pid)) {
+        agent.instances.set(instanceId, instance);
+        this.#options.onNews(instance);
+      } else this.#remember(agent, instance);
     }
   }
 

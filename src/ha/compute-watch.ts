@@ -1,5 +1,3 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { TopologyState } from '../catalog/topology.ts';
 import { withDeadline } from '../core/abort.ts';
@@ -7,20 +5,21 @@ import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { ComputeNodeId } from '../core/ids.ts';
 import { colonAddress, type HostPort } from '../core/model.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
+import { AddressBook } from './address-book.ts';
+import type { NextLook } from './look-queue.ts';
 import { proveCompute } from './prove-compute.ts';
 import { pushTopology } from './push-topology.ts';
-import { sameAddress } from './shard-observation.ts';
+import { isStaleEpoch, spread, WatchLoop, type WatchContext } from './watch-loop.ts';
 
-export interface ComputeWatchOptions {
+export interface ComputeWatchOptions extends WatchContext {
   readonly catalog: Catalog;
-  readonly logger: Logger;
-  /** Called when the catalog says that another manager leads. */
-  onLostOffice(error: KlusterError): void;
 }
 
-const tickMs = 500;
-/** How often all compute nodes are read, not only those that lack something. */
-const refreshMs = 5000;
+const limits = { routine: 16, urgent: 32 };
+/** How often those are read that lack something. */
+const refreshMs = 500;
+/** And all. */
+const refreshAllMs = 5000;
 /** A compute node that has everything and that nobody suspects. */
 const quietIntervalMs = 30_000;
 /** After a failure, doubling. */
@@ -37,19 +36,10 @@ const faultsUntilInactive = 2;
 
 interface Watched {
   comp: TopologyState;
-  dueAt: number;
-  /** In a row. */
+  /** In a row: attempts to tell it what it must know. */
   failures: number;
-  running: Promise<void> | null;
-  readonly proof: Proof;
-}
-
-/** That a compute node serves is seen beside telling it: a read may wait for a shard, and what it must know may not. */
-interface Proof {
-  dueAt: number;
-  /** In a row. */
+  /** In a row: proofs, by its own fault. */
   faults: number;
-  running: Promise<void> | null;
 }
 
 /**
@@ -59,131 +49,139 @@ interface Proof {
  */
 export class ComputeWatch {
   readonly #options: ComputeWatchOptions;
-  readonly #abort = new AbortController();
   readonly #comps = new Map<ComputeNodeId, Watched>();
-  #refreshAt = 0;
-  #loop: Promise<void> | null = null;
+  readonly #addresses = new AddressBook<ComputeNodeId>();
+  readonly #telling: WatchLoop<ComputeNodeId>;
+  /** Beside telling: a read may wait for a shard, and what a compute node must know may not. */
+  readonly #proving: WatchLoop<ComputeNodeId>;
+  #refreshAllAt = 0;
 
   constructor(options: ComputeWatchOptions) {
     this.#options = options;
+    this.#telling = new WatchLoop(options, {
+      subject: 'topologies of compute nodes',
+      limits,
+      refreshMs,
+      refresh: (signal) => this.#refresh(signal),
+      look: (id, { signal }) => this.#tell(id, signal),
+      failed: (id, error) => this.#notTold(id, error),
+    });
+    this.#proving = new WatchLoop(options, {
+      subject: 'compute nodes',
+      limits,
+      look: (id, { signal }) => this.#prove(id, signal),
+      failed: () => ({ inMs: longestRetryMs }),
+    });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#telling.start();
+    this.#proving.start();
   }
 
-  /** Ends the loop and waits for what it has begun. */
+  /** Ends the loops and waits for what they have begun. */
   async stop(): Promise<void> {
-    this.#abort.abort(new Error('the compute watch was stopped'));
-    await this.#loop;
-    const all = [...this.#comps.values()];
-    await Promise.allSettled(
-      all.flatMap(({ running, proof }) => [running ?? [], proof.running ?? []].flat()),
-    );
+    await Promise.all([this.#telling.stop(), this.#proving.stop()]);
   }
 
   /** Something happened to the instance at this address: tell it again now, and see whether it serves. */
   suspect(at: HostPort): void {
-    for (const watched of this.#comps.values()) {
-      if (!sameAddress(watched.comp, at)) continue;
-      watched.dueAt = 0;
-      watched.proof.dueAt = 0;
+    for (const id of this.#addresses.at(at)) {
+      this.#telling.urge(id);
+      this.#proving.urge(id);
     }
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#abort;
-    while (!signal.aborted) {
-      try {
-        await this.#tick(signal);
-      } catch (error) {
-        if (signal.aborted || this.#hasLostOffice(error)) return;
-        this.#options.logger.warn({ err: error }, 'the compute nodes could not be read; trying again');
-      }
-      await sleep(tickMs, undefined, { signal }).catch(() => undefined);
+  /** The instance at this address is heard of, and serves. */
+  hear(at: HostPort): void {
+    for (const id of this.#addresses.at(at)) {
+      this.#telling.bringForward(id);
+      this.#proving.bringForward(id);
     }
   }
 
-  async #tick(signal: AbortSignal): Promise<void> {
-    const { catalog } = this.#options;
-    const now = performance.now();
-    if (now >= this.#refreshAt) {
-      const all = await catalog.database.read((sql) => catalog.topologies.states(sql), signal);
-      this.#forgetOthers(new Set(all.map(({ id }) => id)));
-      for (const comp of all) this.#know(comp);
-      this.#refreshAt = now + refreshMs;
-    } else {
-      const behind = await catalog.database.read((sql) => catalog.topologies.behind(sql), signal);
+  async #refresh(signal: AbortSignal): Promise<void> {
+    const { database, topologies } = this.#options.catalog;
+    if (performance.now() < this.#refreshAllAt) {
+      const behind = await database.read((sql) => topologies.behind(sql), signal);
       for (const comp of behind) this.#know(comp);
+      return;
     }
-    for (const watched of this.#comps.values()) {
-      const { proof } = watched;
-      if (watched.running === null && now >= watched.dueAt) {
-        watched.running = this.#tell(watched, signal).finally(() => {
-          watched.running = null;
-        });
-      }
-      if (proof.running === null && now >= proof.dueAt) {
-        proof.running = this.#prove(watched, signal).finally(() => {
-          proof.running = null;
-        });
-      }
+    const all = await database.read((sql) => topologies.states(sql), signal);
+    const known = new Set(all.map(({ id }) => id));
+    this.#proving.removeOthers(known);
+    for (const id of this.#telling.removeOthers(known)) {
+      this.#comps.delete(id);
+      this.#addresses.remove(id);
     }
+    for (const comp of all) this.#know(comp);
+    this.#refreshAllAt = performance.now() + refreshAllMs;
   }
 
   #know(comp: TopologyState): void {
-    const watched = this.#comps.get(comp.id);
-    if (watched === undefined) {
-      const proof = { dueAt: 0, faults: 0, running: null };
-      this.#comps.set(comp.id, { comp, dueAt: 0, failures: 0, running: null, proof });
-      return;
-    }
+    const { id } = comp;
+    const watched = this.#comps.get(id) ?? { comp, failures: 0, faults: 0 };
     watched.comp = comp;
+    this.#comps.set(id, watched);
+    this.#addresses.put(id, [comp]);
+    this.#telling.add(id);
+    this.#proving.add(id);
     // After a failure the pause holds.
-    if (comp.isBehind && watched.failures === 0) watched.dueAt = 0;
+    if (comp.isBehind && watched.failures === 0) this.#telling.urge(id);
   }
 
-  #forgetOthers(known: ReadonlySet<ComputeNodeId>): void {
-    for (const id of this.#comps.keys()) if (!known.has(id)) this.#comps.delete(id);
+  async #tell(id: ComputeNodeId, signal: AbortSignal): Promise<NextLook> {
+    const watched = this.#comps.get(id);
+    await withDeadline(pushDeadlineMs, signal, (bounded) => pushTopology(this.#options.catalog, id, bounded));
+    if (watched === undefined) return spread(quietIntervalMs);
+    const { comp, failures } = watched;
+    if (failures > 0)
+      this.#options.logger.info({ comp: comp.name, cluster: comp.clusterId }, 'compute node told');
+    watched.failures = 0;
+    return spread(quietIntervalMs);
   }
 
-  async #tell(watched: Watched, signal: AbortSignal): Promise<void> {
+  #notTold(id: ComputeNodeId, error: unknown): NextLook {
+    const watched = this.#comps.get(id);
+    if (watched === undefined) return { inMs: longestRetryMs };
+    watched.failures += 1;
+    const { comp, failures } = watched;
+    if (failures === 1) {
+      const where = { comp: comp.name, cluster: comp.clusterId, at: colonAddress(comp) };
+      this.#options.logger.warn(
+        where,
+        `the compute node will be told of its cluster later: ${errorText(error)}`,
+      );
+    }
+    return { inMs: retryMs(failures) };
+  }
+
+  async #prove(id: ComputeNodeId, signal: AbortSignal): Promise<NextLook> {
     const { catalog, logger } = this.#options;
+    const watched = this.#comps.get(id);
+    if (watched === undefined) return spread(proofIntervalMs);
     const { comp } = watched;
     try {
-      await withDeadline(pushDeadlineMs, signal, (bounded) => pushTopology(catalog, comp.id, bounded));
-      if (watched.failures > 0)
-        logger.info({ comp: comp.name, cluster: comp.clusterId }, 'compute node told');
-      watched.failures = 0;
-      watched.dueAt = performance.now() + quietIntervalMs;
+      await withDeadline(proofDeadlineMs, signal, (bounded) => proveCompute(catalog, id, bounded));
     } catch (error) {
-      if (signal.aborted || this.#hasLostOffice(error)) return;
-      watched.failures += 1;
-      watched.dueAt = performance.now() + retryMs(watched.failures);
-      if (watched.failures > 1) return;
-      const where = { comp: comp.name, cluster: comp.clusterId, at: colonAddress(comp) };
-      logger.warn(where, `the compute node will be told of its cluster later: ${errorText(error)}`);
+      if (signal.aborted || isStaleEpoch(error)) throw error;
+      return this.#notProved(watched, error, signal);
     }
+    if (watched.faults >= faultsUntilInactive)
+      logger.info({ comp: comp.name, cluster: comp.clusterId }, 'compute node serves again');
+    watched.faults = 0;
+    return spread(comp.status === 'active' ? proofIntervalMs : doubtIntervalMs);
   }
 
-  async #prove({ comp, proof }: Watched, signal: AbortSignal): Promise<void> {
-    const { catalog, logger } = this.#options;
-    try {
-      await withDeadline(proofDeadlineMs, signal, (bounded) => proveCompute(catalog, comp.id, bounded));
-      if (proof.faults >= faultsUntilInactive)
-        logger.info({ comp: comp.name, cluster: comp.clusterId }, 'compute node serves again');
-      proof.faults = 0;
-      proof.dueAt = performance.now() + (comp.status === 'active' ? proofIntervalMs : doubtIntervalMs);
-    } catch (error) {
-      if (signal.aborted || this.#hasLostOffice(error)) return;
-      if (isFault(error)) proof.faults += 1;
-      proof.dueAt = performance.now() + retryMs(Math.max(proof.faults, 1));
-      if (proof.faults === faultsUntilInactive) {
-        const where = { comp: comp.name, cluster: comp.clusterId, at: colonAddress(comp) };
-        logger.warn(where, `the compute node does not serve: ${errorText(error)}`);
-      }
-      if (isFault(error) && proof.faults >= faultsUntilInactive) await this.#setInactive(comp, signal);
+  async #notProved(watched: Watched, error: unknown, signal: AbortSignal): Promise<NextLook> {
+    const { comp } = watched;
+    if (isFault(error)) watched.faults += 1;
+    if (watched.faults === faultsUntilInactive) {
+      const where = { comp: comp.name, cluster: comp.clusterId, at: colonAddress(comp) };
+      this.#options.logger.warn(where, `the compute node does not serve: ${errorText(error)}`);
     }
+    if (isFault(error) && watched.faults >= faultsUntilInactive) await this.#setInactive(comp, signal);
+    return { inMs: retryMs(Math.max(watched.faults, 1)) };
   }
 
   /** Repeated at every failure: a job may have proved it meanwhile. */
@@ -192,15 +190,9 @@ export class ComputeWatch {
     try {
       await catalog.database.write((sql) => catalog.topologies.recordSilent(sql, comp.id), signal);
     } catch (error) {
-      if (signal.aborted || this.#hasLostOffice(error)) return;
+      if (signal.aborted || isStaleEpoch(error)) throw error;
       logger.warn({ err: error, comp: comp.name }, 'that a compute node does not serve is not recorded yet');
     }
-  }
-
-  #hasLostOffice(error: unknown): boolean {
-    if (!(error instanceof KlusterError) || error.kind !== 'stale_epoch') return false;
-    this.#options.onLostOffice(error);
-    return true;
   }
 }
 

@@ -1,31 +1,32 @@
-import { setTimeout as sleep } from 'node:timers/promises';
-import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
-import { clusterScope } from '../catalog/credentials.ts';
 import type { Decision } from '../catalog/commit-log.ts';
 import { withDeadline } from '../core/abort.ts';
-import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
+import { errorText } from '../core/errors/kluster-error.ts';
 import { parseBranchName, type GlobalTransaction } from '../core/global-transaction.ts';
 import type { ShardId } from '../core/ids.ts';
-import type { HostPort, Shard } from '../core/model.ts';
+import type { HostPort, Shard, StorageNode } from '../core/model.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { endBranch, preparedBranches } from '../engines/mysql/xa.ts';
 import type { SqlAddress, SqlSession } from '../engines/sql.ts';
-import { BranchAges } from './branch-ages.ts';
+import { AddressBook } from './address-book.ts';
+import { BranchAges } from '../core/branch-ages.ts';
+import type { NextLook } from './look-queue.ts';
+import { areWatched, routineLook, type Pace } from './pace.ts';
+import type { AgentReport } from './shard-observation.ts';
+import { WatchLoop, type Look, type WatchContext } from './watch-loop.ts';
 
-export interface InDoubtOptions {
+export interface InDoubtOptions extends WatchContext {
   readonly catalog: Catalog;
-  readonly logger: Logger;
-  /** Called when the catalog says that another manager leads. */
-  onLostOffice(error: KlusterError): void;
+  /** What the agent of the node's machine says about it. */
+  readonly report: (node: StorageNode) => AgentReport | null;
   /** How long a branch is left to its compute node. Default: 10 s. */
   readonly graceMs?: number;
 }
 
 const defaultGraceMs = 10_000;
-const tickMs = 250;
+const limits = { routine: 16, urgent: 16 };
 /** A shard without prepared branches. */
-const quietIntervalMs = 15_000;
+const quietPace: Pace = { unwatchedMs: 15_000, watchedMs: 120_000 };
 /** One with some, or one that something happened to. */
 const watchfulIntervalMs = 1000;
 /** After something happened: a compute node that died leaves branches, and so does a failover. */
@@ -37,11 +38,13 @@ const connectTimeoutMs = 2000;
 interface Watched {
   readonly shard: Shard;
   readonly ages: BranchAges;
-  dueAt: number;
+  /** Something has happened: until then it is looked at often. */
+  watchfulUntil: number;
   /** The branches of unknown compute nodes that were reported. */
   reported: ReadonlySet<string>;
   isFailing: boolean;
-  running: Promise<void> | null;
+  /** As last read. */
+  primary: StorageNode | null;
 }
 
 /**
@@ -51,99 +54,93 @@ interface Watched {
  */
 export class InDoubtWatch {
   readonly #options: InDoubtOptions;
-  readonly #abort = new AbortController();
+  readonly #loop: WatchLoop<ShardId>;
   readonly #shards = new Map<ShardId, Watched>();
-  #refreshAt = 0;
-  #watchfulUntil = 0;
-  #loop: Promise<void> | null = null;
+  /** Of their storage nodes and of their clusters' compute nodes, as last read. */
+  readonly #addresses = new AddressBook<ShardId>();
 
   constructor(options: InDoubtOptions) {
     this.#options = options;
+    this.#loop = new WatchLoop(options, {
+      subject: 'prepared transactions',
+      limits,
+      refreshMs,
+      refresh: (signal) => this.#refresh(signal),
+      look: (id, look) => this.#check(id, look),
+      failed: (id, error) => this.#failed(id, error),
+    });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
   /** Ends the loop and waits for the checks that run. */
-  async stop(): Promise<void> {
-    this.#abort.abort(new Error('the watch of prepared transactions was stopped'));
-    await this.#loop;
-    await Promise.allSettled([...this.#shards.values()].flatMap(({ running }) => running ?? []));
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
-  /** Some instance ended or began: look often for a while. */
-  suspect(): void {
-    this.#watchfulUntil = performance.now() + suspicionMs;
-    for (const watched of this.#shards.values()) watched.dueAt = 0;
-  }
-
-  async #run(): Promise<void> {
-    const { signal } = this.#abort;
-    while (!signal.aborted) {
-      try {
-        await this.#tick(signal);
-      } catch (error) {
-        if (signal.aborted || this.#hasLostOffice(error)) return;
-        this.#options.logger.warn({ err: error }, 'the shards could not be read; trying again');
-      }
-      await sleep(tickMs, undefined, { signal }).catch(() => undefined);
-    }
-  }
-
-  async #tick(signal: AbortSignal): Promise<void> {
-    const now = performance.now();
-    if (now >= this.#refreshAt) {
-      await this.#refresh(signal);
-      this.#refreshAt = now + refreshMs;
-    }
-    for (const watched of this.#shards.values()) {
-      if (watched.running !== null || now < watched.dueAt) continue;
-      watched.running = this.#check(watched, signal).finally(() => {
-        watched.running = null;
-      });
+  /** An instance ended or began: look often at the shards that have to do with it, for a while. */
+  suspect(at: HostPort): void {
+    for (const id of this.#addresses.at(at)) {
+      const watched = this.#shards.get(id);
+      if (watched !== undefined) watched.watchfulUntil = performance.now() + suspicionMs;
+      this.#loop.bringForward(id);
     }
   }
 
   async #refresh(signal: AbortSignal): Promise<void> {
     const { catalog } = this.#options;
     const shards = await catalog.database.read((sql) => catalog.shards.list(sql), signal);
-    const known = new Set(shards.map(({ id }) => id));
-    for (const id of this.#shards.keys()) if (!known.has(id)) this.#shards.delete(id);
+    for (const id of this.#loop.removeOthers(new Set(shards.map((shard) => shard.id)))) {
+      this.#shards.delete(id);
+      this.#addresses.remove(id);
+    }
     for (const shard of shards) {
-      if (this.#shards.has(shard.id)) continue;
-      this.#shards.set(shard.id, {
-        shard,
-        ages: new BranchAges(),
-        dueAt: 0,
-        reported: new Set(),
-        isFailing: false,
-        running: null,
-      });
+      if (!this.#shards.has(shard.id)) {
+        this.#shards.set(shard.id, {
+          shard,
+          ages: new BranchAges(),
+          watchfulUntil: 0,
+          reported: new Set(),
+          isFailing: false,
+          primary: null,
+        });
+      }
+      this.#loop.add(shard.id);
     }
   }
 
-  async #check(watched: Watched, signal: AbortSignal): Promise<void> {
-    const { shard } = watched;
-    try {
-      const left = await withDeadline(checkDeadlineMs, signal, (bounded) => this.#resolve(watched, bounded));
-      watched.isFailing = false;
-      const isWatchful = left > 0 || performance.now() < this.#watchfulUntil;
-      watched.dueAt = performance.now() + (isWatchful ? watchfulIntervalMs : quietIntervalMs);
-    } catch (error) {
-      if (signal.aborted || this.#hasLostOffice(error)) return;
-      // A shard without a primary is the business of another watch: one line is enough.
-      const where = { shard: shard.name, cluster: shard.clusterId };
-      if (!watched.isFailing)
-        this.#options.logger.warn(where, `prepared transactions are not looked at: ${errorText(error)}`);
+  async #check(id: ShardId, { signal }: Look): Promise<NextLook> {
+    const watched = this.#shards.get(id);
+    if (watched === undefined) return { inMs: watchfulIntervalMs };
+    const left = await withDeadline(checkDeadlineMs, signal, (bounded) => this.#resolve(watched, bounded));
+    watched.isFailing = false;
+    const isWatchful = left > 0 || performance.now() < watched.watchfulUntil;
+    if (isWatchful) return { inMs: watchfulIntervalMs };
+    return routineLook(quietPace, watched.primary !== null && this.#isQuiet(watched.primary));
+  }
+
+  /** Its agent would tell of a branch that stays prepared. */
+  #isQuiet(primary: StorageNode): boolean {
+    const { report } = this.#options;
+    return areWatched([primary], report) && report(primary)?.instance?.standing?.lingering === 0;
+  }
+
+  #failed(id: ShardId, error: unknown): NextLook {
+    const watched = this.#shards.get(id);
+    // A shard without a primary is the business of another watch: one line is enough.
+    if (watched !== undefined && !watched.isFailing) {
+      const where = { shard: watched.shard.name, cluster: watched.shard.clusterId };
+      this.#options.logger.warn(where, `prepared transactions are not looked at: ${errorText(error)}`);
       watched.isFailing = true;
-      watched.dueAt = performance.now() + watchfulIntervalMs;
     }
+    return { inMs: watchfulIntervalMs };
   }
 
   /** @returns how many branches of compute nodes are still prepared */
   async #resolve(watched: Watched, signal: AbortSignal): Promise<number> {
-    const place = await this.#place(watched.shard, signal);
+    const place = await this.#place(watched, signal);
     if (place === undefined) return 0;
     return withMysql(place.address, signal, async (session) => {
       const names = await preparedBranches(session);
@@ -172,24 +169,22 @@ export class InDoubtWatch {
     logger.info(where, `ended a transaction that its compute node had left prepared: ${decision}`);
   }
 
-  async #place(shard: Shard, signal: AbortSignal): Promise<Place | undefined> {
-    const { catalog } = this.#options;
-    return catalog.database.read(async (sql): Promise<Place | undefined> => {
-      const cluster = await catalog.clusters.find(sql, shard.clusterId);
-      const nodes = await catalog.storageNodes.list(sql, { shardId: shard.id });
-      const comps = await catalog.computeNodes.list(sql, { clusterId: shard.clusterId });
-      const account = (await catalog.credentials.list(sql, clusterScope(shard.clusterId))).get('management');
-      const primary = nodes.find(
-        ({ memberState, status }) => memberState === 'source' && status === 'active',
-      );
-      if (cluster === undefined || account === undefined || primary === undefined) return undefined;
-      const { hostaddr, port }: HostPort = primary;
-      return {
-        clusterName: cluster.name,
-        comps: new Set<number>(comps.map(({ id }) => id)),
-        address: { hostaddr, port, ...account, connectTimeoutMs },
-      };
-    }, signal);
+  async #place(watched: Watched, signal: AbortSignal): Promise<Place | undefined> {
+    const { id } = watched.shard;
+    const reading = await this.#options.catalog.shardReadings.get(id, signal);
+    if (reading === undefined) return undefined;
+    const { cluster, nodes, comps } = reading;
+    this.#addresses.put(id, [...nodes, ...comps]);
+    const account = reading.accounts().get('management');
+    const primary = nodes.find(({ memberState, status }) => memberState === 'source' && status === 'active');
+    watched.primary = primary ?? null;
+    if (account === undefined || primary === undefined) return undefined;
+    const { hostaddr, port }: HostPort = primary;
+    return {
+      clusterName: cluster.name,
+      comps: new Set<number>(comps.map((comp) => comp.id)),
+      address: { hostaddr, port, ...account, connectTimeoutMs },
+    };
   }
 
   /** Nobody can know what becomes of them: they came with data from elsewhere, or somebody made them by hand. */
@@ -203,12 +198,6 @@ export class InDoubtWatch {
       );
     }
     watched.reported = new Set(strange);
-  }
-
-  #hasLostOffice(error: unknown): boolean {
-    if (!(error instanceof KlusterError) || error.kind !== 'stale_epoch') return false;
-    this.#options.onLostOffice(error);
-    return true;
   }
 }
 

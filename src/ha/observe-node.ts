@@ -1,12 +1,9 @@
 import { withDeadline } from '../core/abort.ts';
 import { GtidSet } from '../core/gtid-set.ts';
 import type { HaMode, StorageNode } from '../core/model.ts';
-import { readChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
-import { executedGtids, receivedGtids } from '../engines/mysql/gtid.ts';
-import { groupMembers, ownGroupState } from '../engines/mysql/group.ts';
-import { isSuperReadOnly } from '../engines/mysql/read-only.ts';
-import { acknowledgesSource, readSemiSync } from '../engines/mysql/semi-sync.ts';
+import { readGroup } from '../engines/mysql/group.ts';
+import { readNodeState } from '../engines/mysql/node-state.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
 import type { SqlSession } from '../engines/sql.ts';
 import { errorText } from '../core/errors/kluster-error.ts';
@@ -50,18 +47,13 @@ export async function observeNode(
 }
 
 async function ask(session: SqlSession, haMode: HaMode): Promise<NodeAnswer> {
-  const semiSync = await readSemiSync(session);
-  const inGroup = haMode === 'mgr';
-  const executed = GtidSet.parse(await executedGtids(session));
+  const { executed, received, ...state } = await readNodeState(session);
+  const { own, members } =
+    haMode === 'mgr' ? await readGroup(session) : { own: 'OFFLINE' as const, members: [] };
   return {
-    superReadOnly: await isSuperReadOnly(session),
-    channel: await readChannel(session),
-    acknowledgers: semiSync.clients,
-    commitsWaiting: semiSync.waiting,
-    acknowledges: await acknowledgesSource(session),
-    acknowledgements: semiSync.enabled ? semiSync.waitForReplicaCount : 0,
-    gtids: executed.union(GtidSet.parse(await receivedGtids(session))).toString(),
-    groupState: inGroup ? await ownGroupState(session) : 'OFFLINE',
-    group: inGroup ? await groupMembers(session) : [],
+    ...state,
+    gtids: GtidSet.parse(executed).union(GtidSet.parse(received)).toString(),
+    groupState: own,
+    group: members,
   };
 }

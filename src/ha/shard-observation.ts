@@ -1,7 +1,7 @@
 import type { InstanceView } from '../core/agent-protocol.ts';
 import type { ComputeNode, DegradeSetting, HaMode, HostPort, StorageNode } from '../core/model.ts';
-import type { ChannelState } from '../engines/mysql/channel.ts';
 import type { GroupMember, GroupMemberState } from '../engines/mysql/group.ts';
+import type { NodeState } from '../engines/mysql/node-state.ts';
 
 /** What the agent of a node's machine tells about the node. */
 export interface AgentReport {
@@ -12,18 +12,7 @@ export interface AgentReport {
 }
 
 /** What one storage node said about itself. */
-export interface NodeAnswer {
-  readonly superReadOnly: boolean;
-  /** Its replication channel (rbr); null when it has none. */
-  readonly channel: ChannelState | null;
-  /** Acknowledgements that its commits wait for as a source; 0 when semi-sync is off. */
-  readonly acknowledgements: number;
-  /** Replicas that are connected to it and may acknowledge. */
-  readonly acknowledgers: number;
-  /** Sessions whose commit waits for acknowledgements. */
-  readonly commitsWaiting: number;
-  /** It acknowledges what it receives (rbr): semi-sync is active on its channel. */
-  readonly acknowledges: boolean;
+export interface NodeAnswer extends Omit<NodeState, 'executed' | 'received'> {
   /** Executed and, for a replica, received transactions. */
   readonly gtids: string;
   /** Its own state in its group (mgr). */

@@ -1,52 +1,45 @@
-import type { Logger } from 'pino';
 import type { Catalog } from '../catalog/catalog.ts';
 import type { AgentClients } from '../client/agent.ts';
-import { clusterScope } from '../catalog/credentials.ts';
 import { withDeadline } from '../core/abort.ts';
-import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
+import { errorText } from '../core/errors/kluster-error.ts';
 import type { ShardId } from '../core/ids.ts';
 import type { HostPort, Shard, StorageNode } from '../core/model.ts';
 import { faultPointsOf, type FaultPoint } from '../jobs/fault-points.ts';
 import { KeyedMutex } from '../jobs/keyed-mutex.ts';
 import type { ShardGate, ShardWord } from '../jobs/services.ts';
-import { Alarm } from './alarm.ts';
+import { AddressBook } from './address-book.ts';
 import { diagnose } from './diagnose.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { observeShard, type ShardRecord, type ShardWitnesses } from './observe-shard.ts';
+import { areWatched, routineLook, type Pace } from './pace.ts';
 import type { RepairContext } from './repair-context.ts';
+import type { NextLook } from './look-queue.ts';
 import { repairShard } from './repair-shard.ts';
-import {
-  defaultFailoverPolicy,
-  sameAddress,
-  type AgentReport,
-  type FailoverPolicy,
-} from './shard-observation.ts';
+import { defaultFailoverPolicy, type AgentReport, type FailoverPolicy } from './shard-observation.ts';
 import { Silences } from './silences.ts';
 import { Since } from './since.ts';
 import { Starvation } from './starvation.ts';
+import { WatchLoop, type Look, type WatchContext } from './watch-loop.ts';
 
-export interface ShardWatchOptions {
+export interface ShardWatchOptions extends WatchContext {
   readonly catalog: Catalog;
   readonly agents: AgentClients;
-  readonly logger: Logger;
   /** What the agent of the node's machine says about it. */
-  report(node: StorageNode): AgentReport | null;
+  readonly report: (node: StorageNode) => AgentReport | null;
   readonly submit: RepairContext['submit'];
   readonly failoverPolicy?: FailoverPolicy;
   /** Default: those that the environment asks for. */
   readonly faultPoint?: FaultPoint;
-  /** Called when the catalog says that another manager leads. */
-  onLostOffice(error: KlusterError): void;
 }
 
-const tickMs = 250;
+/** Each asks three nodes, as a rule. */
+const limits = { routine: 16, urgent: 64 };
 /** A healthy shard that nobody suspects. */
-const healthyIntervalMs = 30_000;
+const healthyPace: Pace = { unwatchedMs: 30_000, watchedMs: 120_000 };
 /** After an action, or while something is not as it should be. */
 const watchfulIntervalMs = 1000;
 /** While the primary does not answer. */
 const urgentIntervalMs = 100;
-const failoverWindowSeconds = 3600;
 /** One look and one action. */
 const checkDeadlineMs = 90_000;
 /** How often new and deleted shards are noticed when no agent reports anything. */
@@ -56,167 +49,153 @@ const notServing: Diagnosis = { state: 'healthy', reason: 'no node serves yet or
 
 interface Watched {
   readonly shard: Shard;
-  /** Of its storage nodes and of the cluster's compute nodes, as last read. */
-  addresses: readonly HostPort[];
-  dueAt: number;
+  /** Changes when the catalog says something else of it than before. */
+  revision: string;
   readonly silences: Silences;
   readonly breaks: Silences;
   readonly starvation: Starvation;
   readonly isolation: Since;
   readonly primaryDisk: Since;
-  /** Something happened while a check was running: look again at once. */
-  suspected: boolean;
-  running: Promise<void> | null;
+  /** That serve, as last read. */
+  nodes: readonly StorageNode[];
   diagnosis: Diagnosis | null;
 }
 
 /**
  * Keeps every shard in its roles: observe, diagnose, at most one action, again. A shard is looked at when something is
- * suspected (an agent reported a change, the manager has just started), while it is not healthy, and every 30 s.
+ * suspected (an agent reported a change, the manager has just started), when what the catalog says of it has changed, while
+ * it is not healthy, and now and then: how often depends on whether its agents would tell (`pace.ts`).
  */
 export class ShardWatch implements ShardGate {
   readonly #options: ShardWatchOptions;
-  readonly #abort = new AbortController();
+  readonly #loop: WatchLoop<ShardId>;
   readonly #shards = new Map<ShardId, Watched>();
+  /** Of their storage nodes and of their clusters' compute nodes, as last read. */
+  readonly #addresses = new AddressBook<ShardId>();
   readonly #turns = new KeyedMutex();
-  readonly #alarm = new Alarm();
   readonly #witnesses: ShardWitnesses;
   readonly #faultPoint: FaultPoint;
-  #refreshAt = 0;
-  #loop: Promise<void> | null = null;
 
   constructor(options: ShardWatchOptions) {
     this.#options = options;
     const { failoverPolicy = defaultFailoverPolicy } = options;
     this.#faultPoint = options.faultPoint ?? faultPointsOf(process.env);
-    this.#witnesses = { failoverPolicy, report: (node) => options.report(node) };
+    this.#witnesses = { failoverPolicy, report: options.report };
+    this.#loop = new WatchLoop(options, {
+      subject: 'shards',
+      limits,
+      refreshMs,
+      refresh: (signal) => this.#refresh(signal),
+      look: (id, look) => this.#check(id, look),
+      failed: (id, error) => this.#failed(id, error),
+    });
   }
 
   start(): void {
-    this.#loop ??= this.#run();
+    this.#loop.start();
   }
 
   /** Ends the loop and waits for the checks that run. */
-  async stop(): Promise<void> {
-    this.#abort.abort(new Error('the shard watch was stopped'));
-    await this.#loop;
-    await Promise.allSettled([...this.#shards.values()].flatMap(({ running }) => running ?? []));
+  stop(): Promise<void> {
+    return this.#loop.stop();
   }
 
   /** Something happened to the instance at this address: look now. An address of no known shard may be one of a new one. */
   suspect(at: HostPort): void {
-    let known = false;
-    for (const watched of this.#shards.values()) {
-      if (!watched.addresses.some((address) => sameAddress(address, at))) continue;
-      watched.suspected = true;
-      known = true;
-    }
-    if (known) this.#alarm.ring();
-    else this.#refreshAt = 0;
+    const shards = this.#addresses.at(at);
+    for (const id of shards) this.#loop.urge(id);
+    if (shards.length === 0) this.#loop.refreshSoon();
   }
 
-  async alone<T>(shard: ShardId, work: () => Promise<T>): Promise<T> {
-    try {
-      return await this.#turns.run(String(shard), work);
-    } finally {
-      const watched = this.#shards.get(shard);
-      if (watched !== undefined) watched.suspected = true;
-    }
+  /** The instance at this address is heard of, and serves: look, after what cannot wait. */
+  hear(at: HostPort): void {
+    const shards = this.#addresses.at(at);
+    for (const id of shards) this.#loop.bringForward(id);
+    if (shards.length === 0) this.#loop.refreshSoon();
+  }
+
+  alone<T>(shard: ShardId, work: () => Promise<T>): Promise<T> {
+    return this.#loop.without(shard, () => this.#turns.run(String(shard), work));
   }
 
   lastWord(shard: ShardId): ShardWord | null {
     return this.#shards.get(shard)?.diagnosis ?? null;
   }
 
-  async #run(): Promise<void> {
-    const { signal } = this.#abort;
-    while (!signal.aborted) {
-      try {
-        await this.#tick(signal);
-        await this.#alarm.sleep(this.#untilDue(), signal);
-      } catch (error) {
-        if (signal.aborted) return;
-        if (error instanceof KlusterError && error.kind === 'stale_epoch') {
-          this.#options.onLostOffice(error);
-          return;
-        }
-        this.#options.logger.warn({ err: error }, 'the shards could not be read; trying again');
-        await this.#alarm.sleep(watchfulIntervalMs, signal);
-      }
-    }
-  }
-
-  async #tick(signal: AbortSignal): Promise<void> {
-    const now = performance.now();
-    if (now >= this.#refreshAt) {
-      await this.#refresh(signal);
-      this.#refreshAt = now + refreshMs;
-    }
-    for (const watched of this.#shards.values()) {
-      if (watched.running === null && (watched.suspected || now >= watched.dueAt)) {
-        watched.suspected = false;
-        watched.running = this.#check(watched, signal).finally(() => {
-          watched.running = null;
-          this.#alarm.ring();
-        });
-      }
-    }
-  }
-
-  #untilDue(): number {
-    const now = performance.now();
-    let next = now + tickMs;
-    for (const { running, dueAt } of this.#shards.values()) {
-      if (running === null && dueAt < next) next = dueAt;
-    }
-    return Math.max(0, next - now);
-  }
-
   async #refresh(signal: AbortSignal): Promise<void> {
     const { catalog } = this.#options;
-    const shards = await catalog.database.read((sql) => catalog.shards.list(sql), signal);
-    const known = new Set(shards.map((shard) => shard.id));
-    for (const id of this.#shards.keys()) if (!known.has(id)) this.#shards.delete(id);
+    const { shards, generations } = await catalog.database.read(
+      async (sql) => ({
+        shards: await catalog.shards.list(sql),
+        generations: await catalog.topologies.generations(sql),
+      }),
+      signal,
+    );
+    await this.#locate(
+      shards.filter(({ id }) => !this.#shards.has(id)),
+      signal,
+    );
+    for (const id of this.#loop.removeOthers(new Set(shards.map((shard) => shard.id)))) {
+      this.#shards.delete(id);
+      this.#addresses.remove(id);
+    }
     for (const shard of shards) {
-      if (!this.#shards.has(shard.id)) {
+      const revision = JSON.stringify([shard, generations.get(shard.clusterId)]);
+      const watched = this.#shards.get(shard.id);
+      if (watched === undefined) {
         this.#shards.set(shard.id, {
           shard,
-          addresses: [],
-          dueAt: 0,
+          revision,
           silences: new Silences(),
           breaks: new Silences(),
           starvation: new Starvation(),
           isolation: new Since(),
           primaryDisk: new Since(),
-          suspected: false,
-          running: null,
+          nodes: [],
           diagnosis: null,
         });
+      } else if (watched.revision !== revision) {
+        watched.revision = revision;
+        this.#loop.bringForward(shard.id);
       }
+      this.#loop.add(shard.id);
     }
   }
 
-  async #check(watched: Watched, signal: AbortSignal): Promise<void> {
-    const { logger } = this.#options;
-    const { shard } = watched;
-    try {
-      const diagnosis = await this.#turns.run(String(shard.id), () =>
-        withDeadline(checkDeadlineMs, signal, (bounded) => this.#observeAndRepair(watched, bounded)),
-      );
-      this.#tell(watched, diagnosis);
-      watched.dueAt = performance.now() + intervalAfter(diagnosis);
-    } catch (error) {
-      if (signal.aborted) return;
-      if (error instanceof KlusterError && error.kind === 'stale_epoch') this.#options.onLostOffice(error);
-      logger.warn(
-        { shard: shard.name, cluster: shard.clusterId },
-        `shard not repaired yet: ${errorText(error)}`,
-      );
-      watched.dueAt = performance.now() + watchfulIntervalMs;
-    }
+  /** What happens to nodes of new shards is understood before the first look at them. */
+  async #locate(shards: readonly Shard[], signal: AbortSignal): Promise<void> {
+    if (shards.length === 0) return;
+    const { catalog } = this.#options;
+    const ids = shards.map(({ id }) => id);
+    const nodes = await catalog.database.read((sql) => catalog.storageNodes.listOfShards(sql, ids), signal);
+    const addresses = new Map<ShardId, HostPort[]>();
+    for (const node of nodes) addresses.set(node.shardId, [...(addresses.get(node.shardId) ?? []), node]);
+    for (const [id, at] of addresses) this.#addresses.put(id, at);
   }
 
-  async #observeAndRepair(watched: Watched, signal: AbortSignal): Promise<Diagnosis> {
+  async #check(id: ShardId, look: Look): Promise<NextLook> {
+    const watched = this.#shards.get(id);
+    if (watched === undefined) return { inMs: watchfulIntervalMs };
+    const diagnosis = await this.#turns.run(String(id), () =>
+      withDeadline(checkDeadlineMs, look.signal, (signal) =>
+        this.#observeAndRepair(watched, { ...look, signal }),
+      ),
+    );
+    this.#tell(watched, diagnosis);
+    if (diagnosis.state !== 'healthy') return nextLook(diagnosis);
+    return routineLook(healthyPace, areWatched(watched.nodes, this.#options.report));
+  }
+
+  #failed(id: ShardId, error: unknown): NextLook {
+    const shard = this.#shards.get(id)?.shard;
+    this.#options.logger.warn(
+      { shard: shard?.name, cluster: shard?.clusterId },
+      `shard not repaired yet: ${errorText(error)}`,
+    );
+    return { inMs: watchfulIntervalMs };
+  }
+
+  async #observeAndRepair(watched: Watched, { signal, freePlace }: Look): Promise<Diagnosis> {
     const { catalog } = this.#options;
     const faultPoint = this.#faultPoint;
     const record = await this.#read(watched, signal);
@@ -233,6 +212,7 @@ export class ShardWatch implements ShardGate {
       },
       signal,
     );
+    freePlace();
     const diagnosis = diagnose(observation);
     if (diagnosis.action !== null) {
       // Told before it is done: what an action that hangs was meant for must be known.
@@ -246,39 +226,18 @@ export class ShardWatch implements ShardGate {
 
   /** Null while no node of the shard serves. */
   async #read(watched: Watched, signal: AbortSignal): Promise<ShardRecord | null> {
-    const { catalog } = this.#options;
-    const { id, clusterId } = watched.shard;
-    const { shard, cluster, nodes, comps, accounts, recentFailovers, noSwitchUntil } =
-      await catalog.database.read(
-        async (sql) => ({
-          shard: await catalog.shards.find(sql, id),
-          cluster: await catalog.clusters.find(sql, clusterId),
-          nodes: await catalog.storageNodes.list(sql, { shardId: id }),
-          comps: await catalog.computeNodes.list(sql, { clusterId }),
-          accounts: await catalog.credentials.list(sql, clusterScope(clusterId)),
-          noSwitchUntil: await catalog.noSwitches.until(sql, clusterId, id),
-          recentFailovers: await catalog.failovers.countAutomatic(sql, id, failoverWindowSeconds),
-        }),
-        signal,
-      );
-    watched.addresses = [...nodes, ...comps];
+    const reading = await this.#options.catalog.shardReadings.get(watched.shard.id, signal);
+    if (reading === undefined) return null;
+    const { nodes, comps } = reading;
+    this.#addresses.put(watched.shard.id, [...nodes, ...comps]);
+    const accounts = reading.accounts();
     const account = accounts.get('management');
     // Jobs that make, rebuild and delete nodes look after them.
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
     const stopped = nodes.filter((node) => node.status === 'manual_stop');
-    if (shard === undefined || cluster === undefined || account === undefined || serving.length === 0)
-      return null;
-    return {
-      shard,
-      cluster,
-      nodes: serving,
-      stopped,
-      comps,
-      account,
-      accounts,
-      recentFailovers,
-      noSwitchUntil,
-    };
+    watched.nodes = serving;
+    if (account === undefined || serving.length === 0) return null;
+    return { ...reading, nodes: serving, stopped, account, accounts };
   }
 
   #tell(watched: Watched, diagnosis: Diagnosis): void {
@@ -290,11 +249,11 @@ export class ShardWatch implements ShardGate {
   }
 }
 
-/** Milliseconds until the next look. After an action comes the next one. */
-function intervalAfter(diagnosis: Diagnosis): number {
-  if (diagnosis.state === 'healthy') return healthyIntervalMs;
-  if (diagnosis.state === 'primary_unreachable') return urgentIntervalMs;
+/** While something is the matter; after an action comes the next one. */
+function nextLook(diagnosis: Diagnosis): NextLook {
+  if (diagnosis.state === 'primary_unreachable') return { inMs: urgentIntervalMs, urgent: true };
   // A job that was asked for takes its time.
   const { action } = diagnosis;
-  return action === null || action.kind === 'rebuild' ? watchfulIntervalMs : 0;
+  if (action === null || action.kind === 'rebuild') return { inMs: watchfulIntervalMs };
+  return { inMs: 0, urgent: true };
 }

@@ -21,6 +21,7 @@ export function addMetrics<Services>(app: FastifyInstance, server: ServerOptions
     help: 'Scrapes that could not count the jobs because the metadata database did not answer',
     registers: [registry],
   });
+  for (const metric of server.metrics ?? []) registry.registerMetric(metric);
   registry.registerMetric(
     new Gauge({
       name: 'kluster_jobs',

@@ -1,4 +1,5 @@
 import type { FastifyBaseLogger } from 'fastify';
+import type { Metric } from 'prom-client';
 import type { ImmediateJob } from '../jobs/immediate.ts';
 import type { JobDirectory } from '../jobs/directory.ts';
 import type { AnyMission } from '../jobs/mission.ts';
@@ -27,6 +28,8 @@ export interface ServerOptions<Services> {
   readonly probeMetadata: (signal: AbortSignal) => Promise<void>;
   /** For /metrics. */
   readonly countJobs: (signal: AbortSignal) => Promise<readonly JobCount[]>;
+  /** More of what /metrics tells. */
+  readonly metrics?: readonly Metric[];
   readonly agents: AgentRegistration;
 }
 

@@ -130,6 +130,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
       loseOffice(new KlusterError('stale_epoch', 'the job engine found a younger term of office'));
     },
   });
+  resources.add('strain', () => Promise.resolve(watches.strain.close()));
   startWatches(watches, resources);
   await engine.start();
   resources.add('jobs', () => engine.stop());
@@ -146,6 +147,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
     probeMetadata: async (signal) => {
       await catalog.database.read((sql) => catalog.metadataNodes.mode(sql), signal);
     },
+    metrics: watches.metrics.all,
     countJobs: (signal) => countJobs(catalog, signal),
     agents: {
       secret,

@@ -1,15 +1,13 @@
 import Type from 'typebox';
-import { choice, integer } from '../core/parameters/fields.ts';
+import { choice, identifier, integer } from '../core/parameters/fields.ts';
 import { violationsError } from '../core/errors/kluster-error.ts';
 import { defineImmediateJob } from '../jobs/immediate.ts';
 import type { Services } from '../jobs/services.ts';
 import { requireCluster, requireShard } from './shard-parameters.ts';
 
-const identifier = { minimum: 1, maximum: 4_294_967_295, example: '1' };
-
 const updateShardDegradeConfParas = Type.Object({
-  cluster_id: integer({ ...identifier, description: 'Id of the cluster.', codes: { invalid: 70_025 } }),
-  shard_id: integer({ ...identifier, description: 'Id of the shard.', codes: { invalid: 70_024 } }),
+  cluster_id: identifier({ description: 'Id of the cluster.', codes: { invalid: 70_025 } }),
+  shard_id: identifier({ description: 'Id of the shard.', codes: { invalid: 70_024 } }),
   conf_degrade_state: choice(['ON', 'OFF'], {
     description:
       'ON: when too few replicas acknowledge for conf_degrade_time, commits wait for fewer. OFF: they wait until replicas are back.',

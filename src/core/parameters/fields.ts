@@ -47,6 +47,16 @@ export function integer(
   return Type.Integer({ ...annotations(options), minimum: options.minimum, maximum: options.maximum });
 }
 
+/** Ids are what MySQL's unsigned integers hold. */
+export function identifier(options: FieldOptions): Type.TInteger {
+  return integer({ example: '1', ...options, minimum: 1, maximum: 4_294_967_295 });
+}
+
+/** How many of something are to be made at once. */
+export function count(options: FieldOptions): Type.TInteger {
+  return integer({ ...options, minimum: 1, maximum: 256 });
+}
+
 /** A number that may have decimals; on the wire a number or its decimal digits. */
 export function decimal(
   options: FieldOptions & { readonly minimum: number; readonly maximum: number },

@@ -120,7 +120,9 @@ export function bootstrapStatements({ accounts, localPassword, dialect }: Bootst
     create(local, localPassword),
     // Lets the probe in when ordinary connections are used up.
     `GRANT CONNECTION_ADMIN ON *.* TO ${local}`,
-    `GRANT SELECT ON performance_schema.replication_connection_status TO ${local}`,
+    // For what it tells of the node's part in its shard.
+    `GRANT SELECT ON performance_schema.* TO ${local}`,
+    `GRANT XA_RECOVER_ADMIN ON *.* TO ${local}`,
     ...accounts.flatMap(({ purpose, user, password }) => {
       const account = quoteAccount(user, anyHost);
       return [create(account, password), ...grants[purpose](account, dialect)];

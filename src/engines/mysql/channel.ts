@@ -25,25 +25,35 @@ export interface ChannelState {
   readonly applierError: string | null;
 }
 
+/** Of the tables of `channelTables`, for `parseChannel`. */
+export const channelColumns = `
+  c.HOST AS hostaddr, c.PORT AS port, r.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
+  r.LAST_ERROR_MESSAGE AS receiver_error,
+  TIMESTAMPDIFF(MICROSECOND, NULLIF(GREATEST(r.LAST_HEARTBEAT_TIMESTAMP,
+    r.LAST_QUEUED_TRANSACTION_END_QUEUE_TIMESTAMP, r.QUEUEING_TRANSACTION_START_QUEUE_TIMESTAMP), 0), NOW(6))
+    DIV 1000 AS heard_ms,
+  COALESCE((SELECT MAX(w.LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker w
+             WHERE w.CHANNEL_NAME = c.CHANNEL_NAME), '') AS worker_error,
+  COALESCE((SELECT o.LAST_ERROR_MESSAGE FROM performance_schema.replication_applier_status_by_coordinator o
+             WHERE o.CHANNEL_NAME = c.CHANNEL_NAME), '') AS coordinator_error`;
+
+/** One row, also on a server that has no channel. */
+export const channelTables = `
+  (SELECT 1) AS one_row
+  LEFT JOIN performance_schema.replication_connection_configuration c ON c.CHANNEL_NAME = '${replicationChannel}'
+  LEFT JOIN performance_schema.replication_connection_status r ON r.CHANNEL_NAME = c.CHANNEL_NAME
+  LEFT JOIN performance_schema.replication_applier_status a ON a.CHANNEL_NAME = c.CHANNEL_NAME`;
+
 /** The state of the channel, or null when the server has none. */
 export async function readChannel(session: SqlSession): Promise<ChannelState | null> {
-  const [row] = await session.rows(
-    `SELECT c.HOST AS hostaddr, c.PORT AS port, r.SERVICE_STATE AS receiver, a.SERVICE_STATE AS applier,
-            r.LAST_ERROR_MESSAGE AS receiver_error,
-            TIMESTAMPDIFF(MICROSECOND, NULLIF(GREATEST(r.LAST_HEARTBEAT_TIMESTAMP,
-              r.LAST_QUEUED_TRANSACTION_END_QUEUE_TIMESTAMP, r.QUEUEING_TRANSACTION_START_QUEUE_TIMESTAMP), 0), NOW(6))
-              DIV 1000 AS heard_ms,
-            COALESCE((SELECT MAX(w.LAST_ERROR_MESSAGE) FROM performance_schema.replication_applier_status_by_worker w
-                       WHERE w.CHANNEL_NAME = c.CHANNEL_NAME), '') AS worker_error,
-            COALESCE((SELECT o.LAST_ERROR_MESSAGE FROM performance_schema.replication_applier_status_by_coordinator o
-                       WHERE o.CHANNEL_NAME = c.CHANNEL_NAME), '') AS coordinator_error
-       FROM performance_schema.replication_connection_configuration c
-       JOIN performance_schema.replication_connection_status r USING (CHANNEL_NAME)
-       JOIN performance_schema.replication_applier_status a USING (CHANNEL_NAME)
-      WHERE c.CHANNEL_NAME = ?`,
-    [replicationChannel],
-  );
-  if (row === undefined) return null;
+  const [row] = await session.rows(`SELECT ${channelColumns} FROM ${channelTables}`);
+  return row === undefined ? null : parseChannel(row);
+}
+
+export function parseChannel(row: SqlRow): ChannelState | null {
+  // Between two reads of one statement the channel may be removed.
+  if (textOrNull(row, 'hostaddr') === null || textOrNull(row, 'receiver') === null) return null;
+  if (textOrNull(row, 'applier') === null) return null;
   const applierErrors = [textOf(row, 'worker_error'), textOf(row, 'coordinator_error')];
   const applierError = applierErrors.find((message) => message !== '') ?? null;
   const receiverError = textOf(row, 'receiver_error');

@@ -104,6 +104,9 @@ export class MysqlSession implements SqlSession {
  */
 const maxPreparedStatements = 256;
 
+/** One object for all connections: the driver makes the context of each such object once. */
+const tls = { rejectUnauthorized: false };
+
 /**
  * TLS always: caching_sha2_password then needs no RSA key exchange. The certificate is not verified, because each
  * mysqld makes its own self-signed one, which no authority vouches for; it keeps listeners out, not impostors.
@@ -131,7 +134,7 @@ export async function openMysql(address: SqlAddress, signal: AbortSignal): Promi
         user: address.user,
         password: address.password,
         ...(address.database === undefined ? {} : { database: address.database }),
-        ssl: { rejectUnauthorized: false },
+        ssl: tls,
         maxPreparedStatements,
         connectTimeout: connectTimeoutMs,
         charset: 'utf8mb4',

@@ -13,6 +13,19 @@ export interface GroupMember extends HostPort {
   readonly primary: boolean;
 }
 
+const selectMembers = `
+  SELECT MEMBER_ID AS uuid, MEMBER_HOST AS hostaddr, MEMBER_PORT AS port, MEMBER_STATE AS state, MEMBER_ROLE AS role,
+         MEMBER_ID = @@GLOBAL.server_uuid AS own
+    FROM performance_schema.replication_group_members WHERE CHANNEL_NAME = 'group_replication_applier'`;
+
+const parseMember = (row: SqlRow): GroupMember => ({
+  serverUuid: textOf(row, 'uuid'),
+  hostaddr: textOf(row, 'hostaddr'),
+  port: textOrNull(row, 'port') === null ? 0 : numberOf(row, 'port'),
+  state: memberState(row),
+  primary: textOf(row, 'role') === 'PRIMARY',
+});
+
 function memberState(row: SqlRow): GroupMemberState {
   const word = textOf(row, 'state');
   const state = groupMemberStates.find((known) => known === word);
@@ -20,19 +33,19 @@ function memberState(row: SqlRow): GroupMemberState {
   return state;
 }
 
+/** Its own state, and the group as this server sees it, of one moment. */
+export async function readGroup(
+  session: Pick<SqlSession, 'query'>,
+): Promise<{ readonly own: GroupMemberState; readonly members: readonly GroupMember[] }> {
+  const rows = await session.query(`${selectMembers} ORDER BY MEMBER_ID = @@GLOBAL.server_uuid DESC`);
+  const [first] = rows;
+  const own = first !== undefined && numberOf(first, 'own') === 1 ? memberState(first) : 'OFFLINE';
+  return { own, members: rows.map(parseMember) };
+}
+
 /** The group as this server sees it; empty or one OFFLINE member when it is in none. */
 export async function groupMembers(session: SqlSession): Promise<readonly GroupMember[]> {
-  const rows = await session.rows(
-    `SELECT MEMBER_ID AS uuid, MEMBER_HOST AS hostaddr, MEMBER_PORT AS port, MEMBER_STATE AS state, MEMBER_ROLE AS role
-       FROM performance_schema.replication_group_members WHERE CHANNEL_NAME = 'group_replication_applier'`,
-  );
-  return rows.map((row) => ({
-    serverUuid: textOf(row, 'uuid'),
-    hostaddr: textOf(row, 'hostaddr'),
-    port: textOrNull(row, 'port') === null ? 0 : numberOf(row, 'port'),
-    state: memberState(row),
-    primary: textOf(row, 'role') === 'PRIMARY',
-  }));
+  return (await session.rows(selectMembers)).map(parseMember);
 }
 
 /** The state of the server itself within its group. */

@@ -9,7 +9,7 @@ import type {
 } from '../../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
 import type { InstanceId } from '../../core/ids.ts';
-import type { EngineCommand, EngineInstance, PulseBeat, PulseSession } from '../engine.ts';
+import type { EngineCommand, EngineInstance, PulseBeat, PulseSession, StandingSession } from '../engine.ts';
 import { copyTree, makeOwnDirectory } from '../file-tree.ts';
 import type { EngineUser, MysqlInstallation } from '../installation.ts';
 import { replaceFile } from '../replace-file.ts';
@@ -25,6 +25,7 @@ import { mysqlOptionFile } from './options.ts';
 import { dropForbiddenPersisted } from './persisted-variables.ts';
 import { profileEnvironment } from './profile.ts';
 import { accessDenied, accountLocked, serverErrorNumber, withLocalSession } from './session.ts';
+import { readStanding } from './standing.ts';
 import { saveTransactions } from './save-transactions.ts';
 import { mysqlTemplate, redoDirectory } from './template.ts';
 
@@ -136,6 +137,19 @@ export class MysqlInstance implements EngineInstance {
   }
 
   readonly openPulse = async (signal: AbortSignal): Promise<PulseSession | null> => {
+    const session = await this.#openSession(signal);
+    if (session === null) return null;
+    return { beat: () => beat(session), close: () => session.destroy() };
+  };
+
+  readonly openStanding = async (signal: AbortSignal): Promise<StandingSession | null> => {
+    const session = await this.#openSession(signal);
+    if (session === null) return null;
+    return { read: () => readStanding(session), close: () => session.destroy() };
+  };
+
+  /** Null: the server refuses it. */
+  async #openSession(signal: AbortSignal): Promise<Connection | null> {
     signal.throwIfAborted();
     const session = await logIn({
       socketPath: this.#layout.socket,
@@ -146,14 +160,12 @@ export class MysqlInstance implements EngineInstance {
       if ((serverErrorNumber(error) ?? 0) > 0) return null;
       throw error;
     });
-    if (session === null) return null;
-    const close = (): void => {
-      session.destroy();
-    };
     // The statement under way tells of a broken session as well.
-    session.on('error', close);
-    return { beat: () => beat(session), close };
-  };
+    session?.on('error', () => {
+      session.destroy();
+    });
+    return session;
+  }
 
   async bootstrap(signal: AbortSignal): Promise<void> {
     const { accounts, localPassword } = this.#input;

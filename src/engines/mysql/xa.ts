@@ -8,7 +8,7 @@ const unknownBranch = 1397;
 const plainFormat = 1;
 
 /** The names of the branches that are prepared and wait to be committed or rolled back. */
-export async function preparedBranches(session: SqlSession): Promise<readonly string[]> {
+export async function preparedBranches(session: Pick<SqlSession, 'query'>): Promise<readonly string[]> {
   const rows = await session.query('XA RECOVER');
   return rows
     .filter((row) => numberOf(row, 'formatID') === plainFormat && numberOf(row, 'bqual_length') === 0)

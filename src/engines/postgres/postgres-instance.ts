@@ -49,6 +49,7 @@ export class PostgresInstance implements EngineInstance {
   readonly stopSignal = 'SIGINT';
   readonly restartExitCode = null;
   readonly openPulse = null;
+  readonly openStanding = null;
   readonly #input: PostgresInstanceInput;
   readonly #layout: PostgresLayout;
 

@@ -1,19 +1,14 @@
 import Type from 'typebox';
-import { addressList, integer } from '../../core/parameters/fields.ts';
+import { addressList, count, identifier } from '../../core/parameters/fields.ts';
 
 /** `paras` of add_comps. Codes: the wire numbers that clients know for each rule. */
 export const addCompsParas = Type.Object({
-  cluster_id: integer({
+  cluster_id: identifier({
     description: 'Id of the cluster.',
-    minimum: 1,
-    maximum: 4_294_967_295,
     codes: { invalid: 70_109 },
-    example: '1',
   }),
-  comps: integer({
+  comps: count({
     description: 'Number of new compute nodes.',
-    minimum: 1,
-    maximum: 256,
     codes: { invalid: 70_108, range: 70_110 },
     example: '1',
   }),

@@ -1,30 +1,20 @@
 import Type from 'typebox';
-import { addressList, integer } from '../../core/parameters/fields.ts';
-
-const largestId = 4_294_967_295;
+import { addressList, count, identifier } from '../../core/parameters/fields.ts';
 
 /** `paras` of add_nodes. */
 export const addNodesParas = Type.Object({
-  cluster_id: integer({
+  cluster_id: identifier({
     description: 'Id of the cluster.',
-    minimum: 1,
-    maximum: largestId,
     codes: { invalid: 70_154 },
-    example: '1',
   }),
   shard_id: Type.Optional(
-    integer({
+    identifier({
       description: 'Id of the shard that gets the nodes. Default: every shard.',
-      minimum: 1,
-      maximum: largestId,
       codes: { invalid: 70_161 },
-      example: '1',
     }),
   ),
-  nodes: integer({
+  nodes: count({
     description: 'Number of new nodes, of each shard.',
-    minimum: 1,
-    maximum: 256,
     codes: { invalid: 70_155, range: 70_156 },
     example: '2',
   }),

@@ -1,27 +1,20 @@
 import Type from 'typebox';
-import { addressList, integer } from '../../core/parameters/fields.ts';
+import { addressList, count, identifier } from '../../core/parameters/fields.ts';
 
 /** `paras` of add_shards. Codes: the wire numbers that clients know for each rule. */
 export const addShardsParas = Type.Object({
-  cluster_id: integer({
+  cluster_id: identifier({
     description: 'Id of the cluster.',
-    minimum: 1,
-    maximum: 4_294_967_295,
     codes: { invalid: 70_119 },
-    example: '1',
   }),
-  shards: integer({
+  shards: count({
     description: 'Number of new shards.',
-    minimum: 1,
-    maximum: 256,
     codes: { invalid: 70_120, range: 70_121 },
     example: '1',
   }),
-  nodes: integer({
+  nodes: count({
     description:
       'Storage nodes of each new shard: exactly 1 when the cluster is no_rep, at least 3 when it is rbr or mgr.',
-    minimum: 1,
-    maximum: 256,
     codes: { invalid: 70_122, range: 70_123 },
     example: '3',
   }),

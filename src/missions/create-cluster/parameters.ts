@@ -1,6 +1,6 @@
 import Type from 'typebox';
 import { haModes } from '../../core/model.ts';
-import { addressList, choice, flag, integer, text } from '../../core/parameters/fields.ts';
+import { addressList, choice, count, flag, integer, text } from '../../core/parameters/fields.ts';
 
 const mebibytesMaximum = 16 * 1024 * 1024;
 
@@ -20,24 +20,18 @@ export const createClusterParas = Type.Object({
     codes: { invalid: 70_071 },
     example: 'rbr',
   }),
-  shards: integer({
+  shards: count({
     description: 'Number of shards.',
-    minimum: 1,
-    maximum: 256,
     codes: { invalid: 70_072, range: 70_073 },
     example: '1',
   }),
-  nodes: integer({
+  nodes: count({
     description: 'Storage nodes per shard: exactly 1 with no_rep, at least 3 with rbr and mgr.',
-    minimum: 1,
-    maximum: 256,
     codes: { invalid: 70_074, range: 70_075 },
     example: '3',
   }),
-  comps: integer({
+  comps: count({
     description: 'Number of compute nodes.',
-    minimum: 1,
-    maximum: 256,
     codes: { invalid: 70_076, range: 70_077 },
     example: '1',
   }),

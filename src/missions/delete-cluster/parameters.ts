@@ -1,15 +1,12 @@
 import Type from 'typebox';
-import { integer, text } from '../../core/parameters/fields.ts';
+import { identifier, text } from '../../core/parameters/fields.ts';
 
 /** `paras` of delete_cluster: one of the two names the cluster. */
 export const deleteClusterParas = Type.Object({
   cluster_id: Type.Optional(
-    integer({
+    identifier({
       description: 'Id of the cluster.',
-      minimum: 1,
-      maximum: 4_294_967_295,
       codes: { invalid: 70_098 },
-      example: '1',
     }),
   ),
   cluster_name: Type.Optional(

@@ -1,24 +1,16 @@
 import Type from 'typebox';
-import { hostAddress, integer, port } from '../../core/parameters/fields.ts';
-
-const largestId = 4_294_967_295;
+import { hostAddress, identifier, port } from '../../core/parameters/fields.ts';
 
 /** `paras` of delete_node. */
 export const deleteNodeParas = Type.Object({
-  cluster_id: integer({
+  cluster_id: identifier({
     description: 'Id of the cluster.',
-    minimum: 1,
-    maximum: largestId,
     codes: { invalid: 70_168 },
-    example: '1',
   }),
   shard_id: Type.Optional(
-    integer({
+    identifier({
       description: 'Id of the shard of the node. Default: the shard that has a node at this address.',
-      minimum: 1,
-      maximum: largestId,
       codes: { invalid: 70_169 },
-      example: '1',
     }),
   ),
   hostaddr: hostAddress({

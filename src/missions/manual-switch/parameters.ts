@@ -1,7 +1,6 @@
 import Type from 'typebox';
-import { integer, text } from '../../core/parameters/fields.ts';
+import { identifier, text } from '../../core/parameters/fields.ts';
 
-const identifier = { minimum: 1, maximum: 4_294_967_295 };
 const nodeAddress = {
   maxLength: 270,
   pattern: '^[A-Za-z0-9]([A-Za-z0-9.:-]*[A-Za-z0-9])?_[0-9]{1,5}$',
@@ -9,17 +8,13 @@ const nodeAddress = {
 };
 
 export const manualSwitchParas = Type.Object({
-  cluster_id: integer({
-    ...identifier,
+  cluster_id: identifier({
     description: 'Id of the cluster.',
     codes: { invalid: 70_025 },
-    example: '1',
   }),
-  shard_id: integer({
-    ...identifier,
+  shard_id: identifier({
     description: 'Id of the shard.',
     codes: { invalid: 70_024 },
-    example: '1',
   }),
   master_hostaddr: text({
     ...nodeAddress,

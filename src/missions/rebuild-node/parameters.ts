@@ -1,7 +1,5 @@
 import Type from 'typebox';
-import { flag, hostAddress, integer, port, text } from '../../core/parameters/fields.ts';
-
-const largestId = 4_294_967_295;
+import { flag, hostAddress, identifier, integer, port, text } from '../../core/parameters/fields.ts';
 
 const rebuiltNode = Type.Object({
   hostaddr: hostAddress({
@@ -38,19 +36,13 @@ const rebuiltNode = Type.Object({
 
 /** `paras` of rebuild_node. */
 export const rebuildNodeParas = Type.Object({
-  cluster_id: integer({
+  cluster_id: identifier({
     description: 'Id of the cluster.',
-    minimum: 1,
-    maximum: largestId,
     codes: { invalid: 70_025 },
-    example: '1',
   }),
-  shard_id: integer({
+  shard_id: identifier({
     description: 'Id of the shard.',
-    minimum: 1,
-    maximum: largestId,
     codes: { invalid: 70_024 },
-    example: '1',
   }),
   rb_nodes: Type.Array(rebuiltNode, {
     description: 'The replicas to be rebuilt.',

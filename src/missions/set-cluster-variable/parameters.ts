@@ -1,18 +1,14 @@
 import Type from 'typebox';
-import { choice, integer, text } from '../../core/parameters/fields.ts';
+import { choice, identifier, text } from '../../core/parameters/fields.ts';
 import { manualSwitchPrepared } from '../manual-switch/parameters.ts';
 
 const codes = { missing: 70_101, invalid: 70_102 };
-const largestId = 4_294_967_295;
 
 /** `paras` of set_cluster_variable. */
 export const setClusterVariableParas = Type.Object({
-  cluster_id: integer({
+  cluster_id: identifier({
     description: 'Id of the cluster.',
-    minimum: 1,
-    maximum: largestId,
     codes,
-    example: '1',
   }),
   machine_type: choice(['storage', 'computer'], {
     description: 'storage: a system variable of the storage nodes; computer: a setting of the compute nodes.',
@@ -20,12 +16,9 @@ export const setClusterVariableParas = Type.Object({
     example: 'storage',
   }),
   shard_id: Type.Optional(
-    integer({
+    identifier({
       description: 'Id of the shard whose storage nodes are meant. Default: every shard.',
-      minimum: 1,
-      maximum: largestId,
       codes,
-      example: '1',
     }),
   ),
   variable: text({

@@ -15,9 +15,9 @@ import {
   prepareMember,
   setGroupAddresses,
 } from '../../engines/mysql/group.ts';
+import { acknowledgesSource } from '../../engines/mysql/semi-sync.ts';
 import { withMysql } from '../../engines/mysql/connection.ts';
 import { makeReadOnly } from '../../engines/mysql/read-only.ts';
-import { isStatusOn } from '../../engines/mysql/status.ts';
 import { groupPortOffset } from './node-specs.ts';
 import { onNode, type ShardNow } from './shard-now.ts';
 import { until } from './until.ts';
@@ -66,10 +66,9 @@ export async function catchUp(now: ShardNow, target: HostPort, signal: AbortSign
 /** rbr: from now on the primary counts on the node. Only for a node that the catalog counts among the shard's. */
 export async function acknowledge(now: ShardNow, target: HostPort, signal: AbortSignal): Promise<void> {
   await onNode(now, target, signal, async (session) => {
-    const isOn = (): Promise<boolean> => isStatusOn(session, 'Rpl_semi_sync_replica_status');
-    if (!(await isOn())) await startAcknowledging(session);
+    if (!(await acknowledgesSource(session))) await startAcknowledging(session);
     await until(signal, acknowledgeWaitMs, `${colonAddress(target)} to acknowledge`, async () =>
-      (await isOn()) ? true : 'its receiver is not connected as a semi-sync replica',
+      (await acknowledgesSource(session)) ? true : 'its receiver is not connected as a semi-sync replica',
     );
   });
 }

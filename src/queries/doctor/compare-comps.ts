@@ -1,5 +1,6 @@
 import { colonAddress, type HostPort } from '../../core/model.ts';
 import { sameAddress } from '../../ha/shard-observation.ts';
+import { compareStatus } from './compare-status.ts';
 import type { CompAnswer, CompFacts, ShardFacts } from './facts.ts';
 import { finding, type Finding } from './findings.ts';
 
@@ -44,24 +45,8 @@ export function compareComp(
   shards: readonly ShardFacts[],
 ): readonly Finding[] {
   const where = `cluster ${String(clusterId)} ${comp.name} ${colonAddress(comp)}`;
-  switch (comp.status) {
-    case 'creating':
-    case 'deleted':
-      return [finding('node_unfinished', where, `the catalog says ${comp.status}, and no job works on it`)];
-    case 'inactive':
-      return [finding('node_not_serving', where, 'the catalog says inactive')];
-    case 'manual_stop':
-      return answer === null
-        ? []
-        : [finding('instance_running', where, 'the catalog says manual_stop, the server answers')];
-    case 'active':
-      break;
-  }
-  if (answer === null) {
-    return [
-      finding('node_silent', where, `the catalog says active, the server does not answer: ${failure ?? ''}`),
-    ];
-  }
+  const byStatus = compareStatus(where, { status: comp.status, answers: answer !== null, failure });
+  if (byStatus !== null || answer === null) return byStatus ?? [];
   return [
     ...answer.missingRoles.map((role) => finding('role_missing', where, `the server lacks the role ${role}`)),
     ...definitions(where, answer),

@@ -1,6 +1,7 @@
 import { GtidSet } from '../../core/gtid-set.ts';
 import { colonAddress } from '../../core/model.ts';
 import { sameAddress, type NodeAnswer } from '../../ha/shard-observation.ts';
+import { compareStatus } from './compare-status.ts';
 import type { NodeSeen, ShardFacts } from './facts.ts';
 import { finding, type Finding } from './findings.ts';
 
@@ -27,24 +28,8 @@ function rows(shard: ShardFacts): readonly Finding[] {
 
 function nodeFindings(shard: ShardFacts, { node, answer, failure }: NodeSeen): readonly Finding[] {
   const where = `${shardName(shard)} node ${colonAddress(node)}`;
-  switch (node.status) {
-    case 'creating':
-    case 'deleted':
-      return [finding('node_unfinished', where, `the catalog says ${node.status}, and no job works on it`)];
-    case 'inactive':
-      return [finding('node_not_serving', where, 'the catalog says inactive')];
-    case 'manual_stop':
-      return answer === null
-        ? []
-        : [finding('instance_running', where, 'the catalog says manual_stop, the server answers')];
-    case 'active':
-      break;
-  }
-  if (answer === null) {
-    return [
-      finding('node_silent', where, `the catalog says active, the server does not answer: ${failure ?? ''}`),
-    ];
-  }
+  const byStatus = compareStatus(where, { status: node.status, answers: answer !== null, failure });
+  if (byStatus !== null || answer === null) return byStatus ?? [];
   const missing = shard.details.get(colonAddress(node))?.missingAccounts ?? [];
   return missing.map((account) =>
     finding('account_missing', where, `the server lacks the account ${account}`),

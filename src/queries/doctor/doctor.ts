@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import Type from 'typebox';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
-import { integer } from '../../core/parameters/fields.ts';
+import { identifier } from '../../core/parameters/fields.ts';
 import type { DoctorJson } from '../../core/rest-types.ts';
 import { defineImmediateJob } from '../../jobs/immediate.ts';
 import type { Services } from '../../jobs/services.ts';
@@ -43,12 +43,10 @@ export const doctor = defineImmediateJob<Services>()({
   summary: 'Compare the catalog with what really runs, and name each difference',
   paras: Type.Object({
     cluster_id: Type.Optional(
-      integer({
+      identifier({
         description: 'look at this cluster alone',
         codes: { invalid: 70_502 },
         example: 1,
-        minimum: 1,
-        maximum: 4_294_967_295,
       }),
     ),
   }),

@@ -206,6 +206,16 @@ test('an exit is told at once, and the node is started again, read-only', async 
   expect(await mysqlRow(session, 'SELECT @@super_read_only AS readOnly')).toEqual({ readOnly: 1 });
 });
 
+test('a change of the part that it has in its shard is told at once', async () => {
+  const events = watchEvents(client);
+  const standing = await eventually('its standing', async () => (await client.instance(source)).standing);
+  expect(standing).toMatchObject({ superReadOnly: true, source: null, acknowledgements: 0, lingering: 0 });
+  await makeWritable(22_010);
+  await eventually('that it accepts writes', () =>
+    events.find((event) => event.type === 'instance' && event.instance.standing?.superReadOnly === false),
+  );
+});
+
 test('SET PERSIST cannot make a node writable over a restart', async () => {
   const session = await mysqlSession(at(22_020), accountFor('management'));
   await session.query('SET PERSIST super_read_only = OFF');

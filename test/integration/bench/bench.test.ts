@@ -40,6 +40,20 @@ describe('npm run bench', () => {
     });
   });
 
+  it('scale: tells what watching costs, how late looks are, and whether the target is met', async () => {
+    const seen = { exits: 3, seen: 3 };
+    const window = { agentsListenedTo: 50, unknownStatements: [], managerCpuPercent: positive };
+    expect(await figures('scale')).toMatchObject({
+      bench: 'scale',
+      agents: 50,
+      nodes: 500,
+      steady: { ...window, managerRssMib: positive, routine: { looks: positive } },
+      disturbed: { ...window, urgent: { looks: positive } },
+      exitTo: { look: seen, diagnosis: seen },
+      target: { met: expect.any(Boolean) },
+    });
+  });
+
   it('idle: tells memory and processor time of each process', async () => {
     const used = { processes: 1, rssMib: positive, pssMib: positive };
     expect(await figures('idle')).toMatchObject({

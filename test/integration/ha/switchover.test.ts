@@ -1,7 +1,9 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { JobJson, StorageNodeJson } from '../../../src/core/rest-types.ts';
+import { readChannel } from '../../../src/engines/mysql/channel.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
+import { isSuperReadOnly } from '../../../src/engines/mysql/read-only.ts';
 import { textOf, type SqlRow, type SqlSession } from '../../../src/engines/sql.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { onMetadata } from '../../support/nothing-left.ts';
@@ -131,6 +133,23 @@ describe('manual_switch', () => {
     expect((await mgr.source()).hostaddr).toBe(assigned.hostaddr);
     await mgr.expectAllThere(acknowledged);
     await mgr.expectWhole();
+  });
+
+  it('mends what somebody does by hand at a node, because its agent tells of it', async () => {
+    const replica = await aReplica(rbr);
+    const state = async (): Promise<unknown> =>
+      rbr.onNode(replica, async (mysql) => {
+        const channel = await readChannel(mysql);
+        return { closed: await isSuperReadOnly(mysql), receives: channel?.receiverRunning };
+      });
+    const asItShouldBe = { closed: true, receives: true };
+    // Shorter than the pause between two looks at a shard that nobody suspects.
+    const soon = { timeout: 25_000, interval: 200 };
+    await expect.poll(state, soon).toEqual(asItShouldBe);
+    await rbr.onNode(replica, (mysql) => mysql.query('SET GLOBAL super_read_only = OFF'));
+    await expect.poll(state, soon).toEqual(asItShouldBe);
+    await rbr.onNode(replica, (mysql) => mysql.query('STOP REPLICA IO_THREAD'));
+    await expect.poll(state, soon).toEqual(asItShouldBe);
   });
 
   it('says what is wrong with a request, and changes nothing', async () => {

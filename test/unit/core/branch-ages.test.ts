@@ -1,5 +1,5 @@
 import { expect, it } from 'vitest';
-import { BranchAges } from '../../../src/ha/branch-ages.ts';
+import { BranchAges } from '../../../src/core/branch-ages.ts';
 
 it('counts from when a branch was first seen, anew when it was away in between', () => {
   const ages = new BranchAges();

@@ -1,0 +1,52 @@
+import { expect, it } from 'vitest';
+import type { InstanceStanding, InstanceView } from '../../../src/core/agent-protocol.ts';
+import { areWatched } from '../../../src/ha/pace.ts';
+import { node } from '../../support/shard-observations.ts';
+
+const standing: InstanceStanding = {
+  superReadOnly: true,
+  source: null,
+  receives: false,
+  applies: false,
+  acknowledges: false,
+  acknowledgements: 0,
+  acknowledgers: 0,
+  group: [],
+  stalled: false,
+  lingering: 0,
+};
+const { hostaddr, port, instanceId } = node(1);
+const view: InstanceView = {
+  instanceId,
+  engine: 'mysql',
+  engineVersion: '9.7.4',
+  hostaddr,
+  port,
+  state: 'running',
+  desired: 'running',
+  pid: 1,
+  datadir: '/data',
+  logFile: '/data/error.log',
+  restarts: 0,
+  lastExit: null,
+  remadeBy: null,
+  labels: {},
+  cpuLimit: null,
+  warnings: [],
+  health: { answers: true, reason: null, hearsSource: true },
+  standing,
+};
+const nodes = [node(1), node(2)];
+
+it('needs the fresh word of every agent, about a node that answers and whose part it sees', () => {
+  const watched = (second: Parameters<typeof areWatched>[1]): boolean =>
+    areWatched(nodes, (of) => (of.id === node(1).id ? { silentMs: 400, instance: view } : second(of)));
+  const { standing: _, ...unseen } = view;
+  expect(watched(() => ({ silentMs: 500, instance: view }))).toBe(true);
+  expect(watched(() => ({ silentMs: 1700, instance: view }))).toBe(false);
+  expect(watched(() => null)).toBe(false);
+  expect(watched(() => ({ silentMs: 500, instance: null }))).toBe(false);
+  expect(watched(() => ({ silentMs: 500, instance: unseen }))).toBe(false);
+  const mute = { ...view, health: { answers: false, reason: 'it hangs', hearsSource: null } };
+  expect(watched(() => ({ silentMs: 500, instance: mute }))).toBe(false);
+});
