@@ -40,10 +40,7 @@ static dlist_head deferrals = DLIST_STATIC_INIT(deferrals);
 static void
 forget(void *argument)
 {
-	Deferral   *deferral = argument;
-
-	dlist_delete(&deferral->link);
-	ExecDropSingleTupleTableSlot(deferral->slot);
+	dlist_delete(&((Deferral *) argument)->link);
 }
 
 static Deferral *

@@ -6,6 +6,7 @@ import type { EngineUser } from '../engines/installation.ts';
 import { findByArgument, type ProcessIdentity } from '../engines/process-identity.ts';
 import type { CgroupDriver } from './cgroup/driver.ts';
 import { EngineProcess, type ProcessExit } from './engine-process.ts';
+import { endsInOrder } from './in-order.ts';
 import { fileSize, logSince, tellingLines } from './log-tail.ts';
 import { assertPortsFree } from './ports.ts';
 
@@ -142,11 +143,11 @@ export class EngineRun {
   }
 
   /**
-   * Ends the process in order; when it has not ended after `patienceMs`, without order.
+   * Ends the process in order; when that is not safe, or it has not ended after `patienceMs`, without order.
    * @throws KlusterError agent_refused when even SIGKILL does not end it.
    */
   async end(mode: 'fast' | 'immediate', patienceMs: number): Promise<ProcessExit> {
-    if (mode === 'fast') {
+    if (mode === 'fast' && (await endsInOrder(this.#input.engine))) {
       this.process.signal(this.#input.engine.stopSignal);
       const exit = await this.#exitWithin(patienceMs);
       if (exit !== null) return exit;

@@ -13,12 +13,15 @@ import { whenNotBusy } from './cgroup/files.ts';
 import { tokened } from './cgroup/tokened.ts';
 import { EngineProcess } from './engine-process.ts';
 import { Engines } from './engines.ts';
+import { endsInOrder } from './in-order.ts';
 import { removeDirectories } from './instance-directories.ts';
 import { RecordStore, type InstanceRecord } from './instance-record.ts';
 
 export interface ShutDownOptions {
   /** Of an agent that has ended, or that is about to. */
   readonly stateDirectory: string;
+  /** The installation's, which accounts of the agent are derived from; empty when it is lost. */
+  readonly secret: string;
   /** Also removes every directory and record of the instances. */
   readonly remove: boolean;
 }
@@ -58,13 +61,16 @@ export async function shutDownInstances(options: ShutDownOptions): Promise<ShutD
     const engines = await Engines.open({ user, templateDirectory: join(stateDirectory, 'templates') });
     const found = (await store.load()).map((record): Found => {
       const { instanceId: id, spec } = record;
-      // Accounts and secret serve the making of an instance only.
-      const engine = engines.instance({ id, spec, accounts: [], secret: '' });
+      // Accounts serve the making of an instance only.
+      const engine = engines.instance({ id, spec, accounts: [], secret: options.secret });
       return { record, engine, processes: findByArgument(engine.mark, user.uid) };
     });
     for (const name of order) {
       const instances = found.filter(({ record }) => record.spec.engine === name);
-      await Promise.all(instances.map(endProcesses));
+      // All are closed before one ends: a commit waits for what other nodes say.
+      const running = instances.filter(({ processes }) => processes.length > 0);
+      const inOrder = await Promise.all(running.map(({ engine }) => endsInOrder(engine)));
+      await Promise.all(running.map((one, index) => endProcesses(one, inOrder[index] === true)));
     }
     const foreign = remove ? await removeAll(found, store) : [];
     const stopped = found.filter(({ processes }) => processes.length > 0);
@@ -83,12 +89,12 @@ async function agentLock(stateDirectory: string): Promise<{ release(): Promise<v
   }
 }
 
-async function endProcesses({ record, engine, processes }: Found): Promise<void> {
+async function endProcesses({ record, engine, processes }: Found, inOrder: boolean): Promise<void> {
   for (const identity of processes) {
     const process = EngineProcess.adopt(identity);
     try {
-      process.signal(engine.stopSignal);
-      if (await endsWithin(process, orderlyMs)) continue;
+      if (inOrder) process.signal(engine.stopSignal);
+      if (inOrder && (await endsWithin(process, orderlyMs))) continue;
       process.kill();
       if (await endsWithin(process, killMs)) continue;
       throw new KlusterError(

@@ -2,10 +2,17 @@ import type { GlobalTransaction } from '../core/global-transaction.ts';
 import { quoteIdentifier } from '../engines/mysql/quote.ts';
 import { commitLogTable } from './cluster-logs.ts';
 import { oneOf } from './columns.ts';
-import { firstRow, type Sql } from './sql.ts';
+import { firstRow, numberOf, textOf, type Sql } from './sql.ts';
 
 const decisions = ['commit', 'abort'] as const;
 export type Decision = (typeof decisions)[number];
+
+/** A decision to commit, as the log has it. */
+export interface CommitDecision {
+  readonly id: bigint;
+  readonly transaction: GlobalTransaction;
+  readonly ageSeconds: number;
+}
 
 /** Decisions about transactions over several shards. The unique key arbitrates: whoever inserts first decides. */
 export class CommitLog {
@@ -18,6 +25,38 @@ export class CommitLog {
       [transaction.compId, transaction.number],
       (row) => oneOf(row, 'next_txn_cmd', decisions),
     );
+  }
+
+  /**
+   * Decisions to commit in the order in which they were made, after the given one. Decisions to abort are few, and kept: a
+   * compute node that has slept for long may still ask.
+   */
+  commitsAfter(
+    sql: Sql,
+    clusterName: string,
+    { after, limit }: { readonly after: bigint; readonly limit: number },
+  ): Promise<readonly CommitDecision[]> {
+    return sql.rows(
+      `SELECT id, comp_node_id, txn_id, TIMESTAMPDIFF(SECOND, prepare_ts, CURRENT_TIMESTAMP) AS age
+         FROM ${quoteIdentifier(commitLogTable(clusterName))}
+        WHERE id > ? AND next_txn_cmd = 'commit' ORDER BY id LIMIT ?`,
+      [String(after), String(limit)],
+      (row) => ({
+        id: BigInt(textOf(row, 'id')),
+        transaction: { compId: numberOf(row, 'comp_node_id'), number: BigInt(textOf(row, 'txn_id')) },
+        ageSeconds: numberOf(row, 'age'),
+      }),
+    );
+  }
+
+  async forget(sql: Sql, clusterName: string, decisions: readonly CommitDecision[]): Promise<void> {
+    for (const { id, transaction } of decisions) {
+      await sql.execute(
+        `DELETE FROM ${quoteIdentifier(commitLogTable(clusterName))}
+          WHERE id = ? AND comp_node_id = ? AND txn_id = ?`,
+        [String(id), transaction.compId, transaction.number],
+      );
+    }
   }
 
   /**

@@ -238,6 +238,29 @@ export async function listJobs(sql: Sql, filter: JobFilter): Promise<readonly Jo
   );
 }
 
+/**
+ * Forgets jobs that ended more than `days` ago, the oldest first, with their steps and events, and their idempotency keys;
+ * `limit` at most. Gives how many they were.
+ */
+export async function forgetEndedJobs(
+  sql: Sql,
+  { days, limit }: { readonly days: number; readonly limit: number },
+): Promise<number> {
+  const old = await sql.rows(
+    `SELECT job_id FROM kluster_jobs
+      WHERE phase = 'ended' AND ended_at < UTC_TIMESTAMP(3) - INTERVAL ? DAY ORDER BY job_id LIMIT ?`,
+    [String(days), String(limit)],
+    parseJobId,
+  );
+  for (const id of old) {
+    await sql.execute('DELETE FROM kluster_job_events WHERE job_id = ?', [id]);
+    await sql.execute('DELETE FROM kluster_job_steps WHERE job_id = ?', [id]);
+    await sql.execute('DELETE FROM kluster_jobs WHERE job_id = ?', [id]);
+    await sql.execute('DELETE FROM cluster_general_job_log WHERE id = ?', [id]);
+  }
+  return old.length;
+}
+
 /** The newest job that repeats the given one. */
 export async function latestRetryOf(sql: Sql, job: JobId): Promise<JobId | undefined> {
   return await firstRow(

@@ -66,6 +66,11 @@ export interface EngineInstance {
   /** Ends the process in order. */
   readonly stopSignal: NodeJS.Signals;
   /**
+   * Called before `stopSignal`: lets the process finish what its clients may be told. False when an order to end would make it
+   * answer for what is not safe: then it is to be killed. Absent: it may always end in order.
+   */
+  mayEndInOrder?(signal: AbortSignal): Promise<boolean>;
+  /**
    * Exit code by which the process asks to be started again at once; null when it has none.
    */
   readonly restartExitCode: number | null;

@@ -1,14 +1,14 @@
 import type { Catalog } from '../catalog/catalog.ts';
-import type { Decision } from '../catalog/commit-log.ts';
 import { withDeadline } from '../core/abort.ts';
 import { errorText } from '../core/errors/kluster-error.ts';
 import { parseBranchName, type GlobalTransaction } from '../core/global-transaction.ts';
 import type { ShardId } from '../core/ids.ts';
 import type { HostPort, Shard, StorageNode } from '../core/model.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
-import { endBranch, preparedBranches } from '../engines/mysql/xa.ts';
-import type { SqlAddress, SqlSession } from '../engines/sql.ts';
+import { preparedBranches } from '../engines/mysql/xa.ts';
+import type { SqlSession } from '../engines/sql.ts';
 import { AddressBook } from './address-book.ts';
+import { endLeftBranch, type BranchPlace } from './branches.ts';
 import { BranchAges } from '../core/branch-ages.ts';
 import type { NextLook } from './look-queue.ts';
 import { areWatched, routineLook, type Pace } from './pace.ts';
@@ -159,17 +159,13 @@ export class InDoubtWatch {
 
   async #end(branch: Branch, signal: AbortSignal): Promise<void> {
     const { catalog, logger } = this.#options;
-    const { session, place, shard, name, transaction } = branch;
-    const decision: Decision = await catalog.database.write(
-      (sql) => catalog.commitLog.abortUnlessDecided(sql, place.clusterName, transaction),
-      signal,
-    );
-    await endBranch(session, name, decision);
+    const { shard, name } = branch;
+    const decision = await endLeftBranch(catalog, branch, signal);
     const where = { shard: shard.name, cluster: shard.clusterId, transaction: name };
     logger.info(where, `ended a transaction that its compute node had left prepared: ${decision}`);
   }
 
-  async #place(watched: Watched, signal: AbortSignal): Promise<Place | undefined> {
+  async #place(watched: Watched, signal: AbortSignal): Promise<BranchPlace | undefined> {
     const { id } = watched.shard;
     const reading = await this.#options.catalog.shardReadings.get(id, signal);
     if (reading === undefined) return undefined;
@@ -188,7 +184,7 @@ export class InDoubtWatch {
   }
 
   /** Nobody can know what becomes of them: they came with data from elsewhere, or somebody made them by hand. */
-  #report(watched: Watched, place: Place, names: readonly string[]): void {
+  #report(watched: Watched, place: BranchPlace, names: readonly string[]): void {
     const strange = names.filter((name) => !place.comps.has(parseBranchName(name)?.compId ?? -1));
     for (const name of strange.filter((found) => !watched.reported.has(found))) {
       const where = { shard: watched.shard.name, cluster: watched.shard.clusterId, transaction: name };
@@ -201,16 +197,9 @@ export class InDoubtWatch {
   }
 }
 
-interface Place {
-  readonly clusterName: string;
-  /** Ids of the compute nodes of the cluster. */
-  readonly comps: ReadonlySet<number>;
-  readonly address: SqlAddress;
-}
-
 interface Branch {
   readonly session: SqlSession;
-  readonly place: Place;
+  readonly place: BranchPlace;
   readonly shard: Shard;
   readonly name: string;
   readonly transaction: GlobalTransaction;

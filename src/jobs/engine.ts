@@ -25,7 +25,8 @@ import { KeyedMutex } from './keyed-mutex.ts';
 import type { AnyMission, JobView } from './mission.ts';
 import { MissionRegistry } from './mission-registry.ts';
 import type { RetryPolicy } from './plan.ts';
-import { forwardOnlyRetry } from './retry.ts';
+import { repeat } from './repeat.ts';
+import { forwardOnlyRetry, startRetry } from './retry.ts';
 import { Scheduler } from './scheduler.ts';
 import { submitJob } from './submission.ts';
 import { sharedAbort } from './shared-abort.ts';
@@ -102,7 +103,18 @@ export class JobEngine<Services> implements JobDirectory {
     if (this.#options.database.epoch === undefined) {
       throw new KlusterError('not_leader', 'the job engine cannot start: this manager has not taken office');
     }
-    await this.#adoptUnknown();
+    await repeat(
+      {
+        policy: startRetry,
+        signal: this.#stopping.signal,
+        isFinal: isStaleEpoch,
+        beforeWait: async (error) => {
+          this.#options.logger.warn({ reason: errorText(error) }, 'unfinished jobs could not be read; again');
+          return Promise.resolve();
+        },
+      },
+      () => this.#adoptUnknown(),
+    );
     this.#started = true;
     this.#poll = setInterval(() => this.#pollSafely(), this.#options.safetyPollMs ?? defaultSafetyPollMs);
     this.#poll.unref();

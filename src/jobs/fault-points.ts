@@ -9,6 +9,8 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
  *   KLUSTER_FAULT_MODE=kill-everywhere   the process kills itself (SIGKILL) at every point it reaches for the first
  *                                        time; KLUSTER_FAULT_FILE names the file that remembers the points, one a line
  *   KLUSTER_FAULT_MODE=kill-sampled:<n>:<seed>   the same at one point in n, chosen by the seed and the point's name
+ *   KLUSTER_FAULT_MODE=stop-everywhere, stop-sampled:<n>:<seed>   as these, but the process only stops itself (SIGSTOP):
+ *                                        who has seen the new line in the file kills something else, and continues it
  *   KLUSTER_FAULT_MODE=fail:<point>      the named point throws an error that is not repeated
  *
  * Several modes, separated by commas, act in the order given: `kill-everywhere,fail:<point>` first kills at the point,
@@ -23,11 +25,13 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
 export type FaultPoint = (name: string) => void;
 
 const failPrefix = 'fail:';
-const samplePrefix = 'kill-sampled:';
+const everywhere = /^(kill|stop)-everywhere$/;
+const sampled = /^(kill|stop)-sampled:(\d+):(\d+)$/;
+const signals = { kill: 'SIGKILL', stop: 'SIGSTOP' } as const;
 
 function inactive(): void {}
 
-function killOnce(file: string): FaultPoint {
+function signalOnce(signal: 'SIGKILL' | 'SIGSTOP', file: string): FaultPoint {
   return (name) => {
     const visited = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
     if (visited.includes(name)) return;
@@ -35,7 +39,7 @@ function killOnce(file: string): FaultPoint {
     writeSync(descriptor, `${name}\n`);
     fsyncSync(descriptor);
     closeSync(descriptor);
-    process.kill(process.pid, 'SIGKILL');
+    process.kill(process.pid, signal);
   };
 }
 
@@ -44,30 +48,32 @@ function isSampled(name: string, oneIn: number, seed: string): boolean {
   return createHash('sha256').update(`${seed} ${name}`).digest().readUInt32BE(0) % oneIn === 0;
 }
 
-function killSampled(text: string, file: string): FaultPoint {
-  const [, oneIn, seed] = /^(\d+):(\d+)$/.exec(text) ?? [];
-  if (oneIn === undefined || seed === undefined || Number(oneIn) < 1) {
-    throw new TypeError(`KLUSTER_FAULT_MODE ${samplePrefix}${text} is not understood`);
-  }
-  const kill = killOnce(file);
-  return (name) => {
-    if (isSampled(name, Number(oneIn), seed)) kill(name);
-  };
-}
-
 function failAt(point: string): FaultPoint {
   return (name) => {
     if (name === point) throw new KlusterError('internal', `fault injected at ${name}`);
   };
 }
 
+/** Where the process is to die or to stop; undefined when the mode is none of these. */
+function signalled(mode: string): { how: keyof typeof signals; at: (name: string) => boolean } | undefined {
+  const how = (text: string | undefined) => (text === 'stop' ? 'stop' : 'kill');
+  const all = everywhere.exec(mode);
+  if (all !== null) return { how: how(all[1]), at: () => true };
+  const [, verb, oneIn, seed] = sampled.exec(mode) ?? [];
+  if (oneIn === undefined || seed === undefined || Number(oneIn) < 1) return undefined;
+  return { how: how(verb), at: (name) => isSampled(name, Number(oneIn), seed) };
+}
+
 function faultPointOf(mode: string, environment: NodeJS.ProcessEnv): FaultPoint {
   if (mode.startsWith(failPrefix)) return failAt(mode.slice(failPrefix.length));
-  const sampled = mode.startsWith(samplePrefix);
-  if (mode !== 'kill-everywhere' && !sampled) throw new TypeError(`KLUSTER_FAULT_MODE ${mode} is not known`);
+  const found = signalled(mode);
+  if (found === undefined) throw new TypeError(`KLUSTER_FAULT_MODE ${mode} is not understood`);
   const file = environment['KLUSTER_FAULT_FILE'];
   if (file === undefined || file === '') throw new TypeError('KLUSTER_FAULT_FILE is not set');
-  return sampled ? killSampled(mode.slice(samplePrefix.length), file) : killOnce(file);
+  const send = signalOnce(signals[found.how], file);
+  return (name) => {
+    if (found.at(name)) send(name);
+  };
 }
 
 /** The fault points that the environment asks for. Throws on a mode that does not exist: a typo must not pass a test. */

@@ -17,6 +17,9 @@ export const forwardOnlyRetry: RetryPolicy = {
   isPassing: () => true,
 };
 
+/** A manager that starts waits for a metadata server that is busy, as after a start of the whole machine. */
+export const startRetry: RetryPolicy = { attempts: 8, firstDelayMs: 300, maximumDelayMs: 5_000 };
+
 const passingKinds: ReadonlySet<ErrorName> = new Set([
   'agent_unreachable',
   'agent_no_answer',

@@ -48,6 +48,18 @@ export const homeConfigSchema = Type.Object(
         { additionalProperties: false },
       ),
     ),
+    /** For how long the catalog keeps what only tells of the past; 0: for ever. */
+    retention: Type.Optional(
+      Type.Object(
+        {
+          /** Jobs that have ended, with their steps, events and idempotency keys; default 90. */
+          jobDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 36_500 })),
+          /** Decisions to commit transactions over several shards, of which no branch is left prepared; default 7. */
+          decisionDays: Type.Optional(Type.Integer({ minimum: 0, maximum: 36_500 })),
+        },
+        { additionalProperties: false },
+      ),
+    ),
     /** Installations of the engines, where they are not in the usual places. */
     mysqlDirectory: Type.Optional(Type.String({ minLength: 1 })),
     postgresDirectory: Type.Optional(Type.String({ minLength: 1 })),

@@ -19,6 +19,7 @@ import { openMetadataReading } from './metadata-reading.ts';
 import { openMetadataServer, type MetadataServer } from './metadata-server.ts';
 import { recordThisProcess } from './process-file.ts';
 import { Resources } from './resources.ts';
+import { Retention, type RetentionOptions } from './retention.ts';
 import { catalogKey, installationSecret } from './secrets.ts';
 import { makeWatches, type Watches } from './watches.ts';
 
@@ -132,6 +133,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   });
   resources.add('strain', () => Promise.resolve(watches.strain.close()));
   startWatches(watches, resources);
+  startRetention({ catalog, logger, retention: config.retention, onLostOffice: loseOffice }, resources);
   await engine.start();
   resources.add('jobs', () => engine.stop());
 
@@ -158,6 +160,12 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   const url = await listen(server, config);
   await database.write((sql) => catalog.managers.setLeader(sql, at));
   return url;
+}
+
+function startRetention(options: RetentionOptions, resources: Resources): void {
+  const retention = new Retention(options);
+  retention.start();
+  resources.add('retention', () => retention.stop());
 }
 
 function startWatches(

@@ -2,7 +2,7 @@ import Type from 'typebox';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { choice } from '../core/parameters/fields.ts';
 import { defineMission } from '../jobs/mission.ts';
-import { serial, type Step } from '../jobs/plan.ts';
+import { pointOfNoReturn, serial, type Step } from '../jobs/plan.ts';
 import type { Services } from '../jobs/services.ts';
 import { machineLock, machinesOf } from './machine/catalog.ts';
 import { hostaddr, machineTypeDescription } from './machine/parameters.ts';
@@ -38,7 +38,7 @@ export const deleteMachine = defineMission<Services>()({
     return {};
   },
 
-  plan: (paras) => serial('delete_machine', `remove ${paras.hostaddr}`, [removeStep(paras)]),
+  plan: (paras) => serial('delete_machine', `remove ${paras.hostaddr}`, [pointOfNoReturn, removeStep(paras)]),
 
   attachment: () => ({}),
 });

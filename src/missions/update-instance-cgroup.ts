@@ -113,7 +113,15 @@ function limitStep(paras: UpdateInstanceCgroupParas, target: Prepared): Step<Ser
       await applyLimit(context, { paras, target, limit });
       return null;
     },
-    undo: (context) => applyLimit(context, { paras, target, limit: target.before }),
+    async undo(context) {
+      const { services, signal } = context;
+      const agent = services.agents.at({ hostaddr: paras.ip, port: target.agentPort });
+      const { cpuLimit: now } = await agent.instance(instanceId(target.instanceId), { signal });
+      const change = { paras, target, limit: target.before };
+      // A machine that cannot limit anything has not done so either.
+      if (sameLimit(now, target.before)) await record(context, change);
+      else await applyLimit(context, change);
+    },
   };
 }
 
@@ -124,10 +132,9 @@ interface Change {
 }
 
 /** Set in the kernel, read back, and recorded for consoles. */
-async function applyLimit(
-  { services, signal }: StepContext<Services>,
-  { paras, target, limit }: Change,
-): Promise<void> {
+async function applyLimit(context: StepContext<Services>, change: Change): Promise<void> {
+  const { services, signal } = context;
+  const { paras, target, limit } = change;
   const agent = services.agents.at({ hostaddr: paras.ip, port: target.agentPort });
   const found = await agent.setCpuLimit(instanceId(target.instanceId), limit, { signal });
   if (!sameLimit(limit, found)) {
@@ -136,6 +143,10 @@ async function applyLimit(
       `the kernel has ${describe(found)} for ${colonAddress(addressOf(paras))} after ${describe(limit)} was set`,
     );
   }
+  await record(context, change);
+}
+
+async function record({ services, signal }: StepContext<Services>, { paras, limit }: Change): Promise<void> {
   const { catalog } = services;
   await catalog.database.write(async (sql) => {
     const { kind, node } = await readNodeAt(services, sql, addressOf(paras));

@@ -9,7 +9,7 @@ if (impossible !== null) process.stderr.write(`chaos is skipped: ${impossible}\n
 
 /** Longer runs with other seeds: `npm run chaos`. */
 const seed = 2;
-const faultsMs = 75_000;
+const faultsMs = 50_000;
 const testMs = 480_000;
 
 describe.skipIf(impossible !== null)('a shard to which everything happens', () => {

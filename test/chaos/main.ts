@@ -6,19 +6,25 @@ import { parseArgs } from 'node:util';
 import { engineUser } from '../../src/engines/installation.ts';
 import { chaos } from './support/chaos-run.ts';
 import { whyNot } from './support/possible.ts';
-import type { Victim } from './support/step-killer.ts';
-import { sweep } from './support/sweep.ts';
+import { everyAttempt, sweep, victims, type Victim } from './support/sweep.ts';
 import { Timeline } from './support/timeline.ts';
 
 interface Order {
   readonly minutes: number;
   readonly seed: number;
   readonly sweep: boolean;
+  readonly victims: readonly Victim[];
+  /** Null: all. */
+  readonly jobTypes: ReadonlySet<string> | null;
+  /** Of the fault points, one in so many. */
+  readonly oneIn: number;
 }
 
 /**
  * `npm run chaos -- [--minutes <number>] [--seed <number>]`: faults in an order that follows from the seed.
- * `npm run chaos -- --sweep`: a job of every type, whose manager dies at every place, then whose agents and engines die.
+ * `npm run chaos -- --sweep [--victims manager,agent,engine,metadata] [--jobs <job types>] [--one-in <number>]`: jobs of
+ * every type, left to end and made to fail, while the manager dies at every fault point, or every so many; then agents,
+ * engines, the metadata server.
  */
 function options(): Order {
   const { values } = parseArgs({
@@ -26,13 +32,33 @@ function options(): Order {
       minutes: { type: 'string' },
       seed: { type: 'string' },
       sweep: { type: 'boolean', default: false },
+      victims: { type: 'string', default: victims.join(',') },
+      jobs: { type: 'string' },
+      'one-in': { type: 'string', default: '1' },
     },
   });
   const minutes = Number(values.minutes ?? 10);
   const seed = Number(values.seed ?? randomInt(1_000_000));
   if (!(minutes > 0)) throw new TypeError(`--minutes ${String(values.minutes)} is not a positive number`);
   if (!Number.isSafeInteger(seed)) throw new TypeError(`--seed ${String(values.seed)} is not a whole number`);
-  return { minutes, seed, sweep: values.sweep };
+  const oneIn = Number(values['one-in']);
+  if (!(Number.isSafeInteger(oneIn) && oneIn > 0))
+    throw new TypeError(`--one-in ${values['one-in']} is not a positive number`);
+  const jobTypes = values.jobs === undefined ? null : new Set(values.jobs.split(','));
+  return {
+    minutes,
+    seed,
+    sweep: values.sweep,
+    victims: values.victims.split(',').map(victimOf),
+    jobTypes,
+    oneIn,
+  };
+}
+
+function victimOf(text: string): Victim {
+  const victim = victims.find((one) => one === text);
+  if (victim === undefined) throw new TypeError(`--victims ${text} is none of ${victims.join(', ')}`);
+  return victim;
 }
 
 const say = (text: string): void => {
@@ -43,18 +69,17 @@ async function main(): Promise<void> {
   const order = options();
   const impossible = order.sweep ? null : await whyNot();
   if (impossible !== null) throw new TypeError(impossible);
-  if (order.sweep) {
-    for (const victim of ['manager', 'agent', 'engine'] as const) {
-      await inDirectory((directory) => sweepAll(directory, victim, order.seed));
-    }
-  } else await inDirectory((directory) => faultsFor(directory, order));
+  if (order.sweep) await inDirectory((directory) => sweepAll(directory, order));
+  else await inDirectory((directory) => faultsFor(directory, order));
 }
 
-async function sweepAll(directory: string, victim: 'manager' | Victim, seed: number): Promise<void> {
-  say(`sweep: killing ${victim}s, seed ${String(seed)}`);
-  const options = { directory, network: '127.0.46', victim, oneIn: 1, seed, note: say };
-  const { kills, jobs } = await sweep(options);
-  say(`sweep: ${String(jobs.length)} jobs, ${String(kills)} ${victim}s killed, nothing left`);
+async function sweepAll(directory: string, order: Order): Promise<void> {
+  say(`sweep: killing ${order.victims.join(', ')}; seed ${String(order.seed)}`);
+  const attempts = order.victims.flatMap((victim) => everyAttempt(victim, order.jobTypes, order.oneIn));
+  const options = { directory, network: '127.0.46', attempts, seed: order.seed, note: say };
+  const { kills, failures } = await sweep(options);
+  say(`sweep: ${String(attempts.length)} jobs, ${String(kills)} kills, ${String(failures.length)} failures`);
+  if (failures.length > 0) process.exitCode = 1;
 }
 
 async function faultsFor(directory: string, { minutes, seed }: Order): Promise<void> {

@@ -1,11 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, open, readFile, symlink, writeFile } from 'node:fs/promises';
-import { connect } from 'node:net';
+import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { AgentOptions } from '../../src/agent/agent.ts';
-import { packageRoot } from '../../src/catalog/package-root.ts';
 import { ManagerClient } from '../../src/client/manager.ts';
 import { KlusterError } from '../../src/core/errors/kluster-error.ts';
 import type { JsonObject } from '../../src/core/json.ts';
@@ -13,17 +10,16 @@ import type { JobJson } from '../../src/core/rest-types.ts';
 import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { writeHomeConfig } from '../../src/manager/home-config.ts';
 import { installationSecret } from '../../src/manager/secrets.ts';
-import type { InstallationLayout, TestMachine } from './installation.ts';
+import { portRange, type InstallationLayout, type TestMachine } from './installation.ts';
 import { expectHealthy } from './healthy.ts';
 import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
 import type { ManagerOrder } from './manager-main.ts';
-import { clockVariable } from './stepped-clock.ts';
+import { compiled, served, startServer, type ServerProcess } from './server-process.ts';
 import { templateCache } from './template-cache.ts';
 
 const managerPort = 35_001;
 const agentPort = 35_002;
-const startDeadlineMs = 90_000;
 const pollMs = 20;
 
 /** What a manager is told to do to itself; see `src/jobs/fault-points.ts`. */
@@ -31,44 +27,6 @@ export interface Faults {
   readonly mode: string;
   /** Remembers the points at which a manager was killed. */
   readonly file: string;
-}
-
-/** A server in a process of its own. */
-class ServerProcess {
-  readonly #child: ChildProcess;
-  readonly ended: Promise<NodeJS.Signals | number | null>;
-
-  constructor(child: ChildProcess) {
-    this.#child = child;
-    this.ended = new Promise((resolve) => {
-      child.once('exit', (code, signal) => resolve(signal ?? code));
-    });
-  }
-
-  get pid(): number {
-    const { pid } = this.#child;
-    if (pid === undefined) throw new Error('a server process did not start');
-    return pid;
-  }
-
-  get isRunning(): boolean {
-    return this.#child.exitCode === null && this.#child.signalCode === null;
-  }
-
-  signal(name: NodeJS.Signals): void {
-    this.#child.kill(name);
-  }
-
-  /** To its standard input, which ends then. */
-  tell(text: string): void {
-    this.#child.stdin?.end(text);
-  }
-
-  /** SIGKILL: no farewell to anybody. */
-  async kill(): Promise<void> {
-    this.#child.kill('SIGKILL');
-    await this.ended;
-  }
 }
 
 /**
@@ -220,6 +178,11 @@ export class ProcessInstallation {
     return new Set(this.#agents.keys());
   }
 
+  /** Undefined when no manager runs. */
+  get managerPid(): number | undefined {
+    return this.#manager?.isRunning === true ? this.#manager.pid : undefined;
+  }
+
   get managerRuns(): boolean {
     return this.#manager?.isRunning === true;
   }
@@ -232,15 +195,11 @@ export class ProcessInstallation {
 
   async #register(machine: TestMachine): Promise<void> {
     const { hostaddr, dataDirectory } = machine;
-    const offset = this.machines.indexOf(machine) * 60;
-    for (const [machineType, first] of [
-      ['storage', 57_000 + offset],
-      ['computer', 47_000 + offset],
-    ] as const) {
+    for (const machineType of ['storage', 'computer'] as const) {
       const job = await this.run('create_machine', {
         hostaddr,
         machine_type: machineType,
-        port_range: `${String(first)}-${String(first + 59)}`,
+        port_range: portRange(machineType, this.machines.indexOf(machine)),
         rack_id: '1',
         datadir: dataDirectory,
         logdir: dataDirectory,
@@ -351,56 +310,3 @@ export class ProcessInstallation {
 
 /** More than any job has fault points. */
 const maximumKills = 90;
-
-/** Compiled, because Node alone cannot run the sources and every start counts. */
-function compiled(name: string): string {
-  const program = join(packageRoot(), 'dist', 'test', 'support', `${name}.js`);
-  if (!existsSync(program)) throw new Error(`${program} is missing: compile first (npm test does)`);
-  return program;
-}
-
-async function startServer(
-  command: readonly string[],
-  logFile: string,
-  clock: string,
-): Promise<ServerProcess> {
-  const [file = process.execPath, ...args] = command;
-  const log = await open(logFile, 'a');
-  try {
-    return new ServerProcess(
-      spawn(file, args, {
-        stdio: ['pipe', log.fd, log.fd],
-        env: { ...process.env, [clockVariable]: clock },
-      }),
-    );
-  } finally {
-    await log.close();
-  }
-}
-
-/** Waits until the server takes connections; or says how it has ended. */
-async function served(
-  server: ServerProcess,
-  at: { readonly host: string; readonly port: number },
-): Promise<'serving' | NodeJS.Signals | number | null> {
-  const deadline = performance.now() + startDeadlineMs;
-  while (performance.now() < deadline) {
-    if (!server.isRunning) return server.ended;
-    if (await accepts(at)) return 'serving';
-    await sleep(pollMs);
-  }
-  await server.kill();
-  throw new Error(`no answer at ${at.host}:${String(at.port)} within ${String(startDeadlineMs)} ms`);
-}
-
-function accepts(at: { readonly host: string; readonly port: number }): Promise<boolean> {
-  return new Promise((resolve) => {
-    const socket = connect(at);
-    const settle = (answer: boolean) => {
-      socket.destroy();
-      resolve(answer);
-    };
-    socket.once('connect', () => settle(true));
-    socket.once('error', () => settle(false));
-  });
-}

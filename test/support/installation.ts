@@ -33,12 +33,16 @@ export interface TestMachine {
 
 const agentPort = 35_002;
 
+/** Two files at a time run in workers 1 and 2. */
+const worker = Number(process.env['VITEST_POOL_ID'] ?? '0');
+
 /**
  * Another range for each machine: group replication binds its port on every address of the host (XCom ignores the address
- * part of group_replication_local_address when it listens), so "machines" of one host may not share ports.
+ * part of group_replication_local_address when it listens), so "machines" of one host may not share ports, nor may files
+ * of tests that run at the same time. Those of storage nodes are above what Linux gives to outgoing connections.
  */
-function portRange(machineType: 'storage' | 'computer', index: number): string {
-  const first = (machineType === 'storage' ? 57_000 : 47_000) + index * 60;
+export function portRange(machineType: 'storage' | 'computer', index: number): string {
+  const first = (machineType === 'storage' ? 61_000 : 47_000) + worker * 600 + index * 60;
   return `${String(first)}-${String(first + 59)}`;
 }
 

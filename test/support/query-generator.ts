@@ -158,8 +158,21 @@ export class QueryGenerator {
     const table = this.pick(['one', 'two', 'three'] as const);
     const where = this.maybe(0.85) ? ` WHERE ${this.condition(table, '', 2)}` : '';
     const returning = this.maybe(0.3) ? ' RETURNING *' : '';
+    if (table === 'one' && this.maybe(0.5)) return { text: `${this.readsItself(where)}${returning}` };
     if (this.maybe(0.3)) return { text: `DELETE FROM ${table}${where}${returning}` };
     return { text: `UPDATE ${table} SET ${this.assignments(table)}${where}${returning}` };
+  }
+
+  /** A change of table `one` that reads what it changes. */
+  private readsItself(where: string): string {
+    const offset = this.pick(['0', '1', '60', '500']);
+    const other = this.pick(['o.n < one.n', 'o.id = one.id + 1', 'o.t = one.t', 'o.i4 % 5 = one.i4 % 5']);
+    return this.pick([
+      `INSERT INTO one (id, i4, t, n) SELECT id + ${offset}, i4, t, n FROM one${where} ON CONFLICT (id) DO UPDATE
+         SET i4 = COALESCE(one.i4, 0) % 1000 + excluded.id, t = excluded.t, n = excluded.n WHERE one.i4 IS DISTINCT FROM excluded.i4`,
+      `UPDATE one SET i4 = (SELECT count(*) FROM one o WHERE ${other}), n = (SELECT max(o.n) FROM one o WHERE ${other})${where}`,
+      `DELETE FROM one${where === '' ? ' WHERE' : `${where} AND`} (SELECT count(*) FROM one o WHERE ${other}) % 2 = 1`,
+    ]);
   }
 
   private row(table: string, index: number): string {

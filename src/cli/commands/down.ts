@@ -3,6 +3,7 @@ import { rm, rmdir } from 'node:fs/promises';
 import type { Command } from 'commander';
 import { shutDownInstances } from '../../agent/shut-down.ts';
 import type { Home } from '../../manager/home.ts';
+import { readTextFile } from '../../manager/json-file.ts';
 import { endProcess, readLiveProcess } from '../../manager/process-file.ts';
 import { homeOf, type CliContext, type GlobalOptions } from '../context.ts';
 import { printLine, remark, type Terminal } from '../terminal.ts';
@@ -42,8 +43,9 @@ async function down({ terminal, interrupted }: CliContext, home: Home, purge: bo
     let stopped = 0;
     for (const [role, file] of servers) stopped += await stopServer(terminal, role, file);
     // The agent's engines first, compute nodes before storage nodes; then the metadata server.
+    const secret = (await readTextFile(home.secretFile))?.trim() ?? '';
     for (const stateDirectory of [home.agentDirectory, home.metadataDirectory]) {
-      const report = await shutDownInstances({ stateDirectory, remove: purge });
+      const report = await shutDownInstances({ stateDirectory, secret, remove: purge });
       for (const id of report.stopped) remark(terminal, `${id} stopped`);
       for (const directory of report.foreign)
         remark(terminal, `${directory} is not of this home and was left`);

@@ -118,8 +118,8 @@ export function bootstrapStatements({ accounts, localPassword, dialect }: Bootst
     'SET SESSION sql_log_bin = OFF',
     'SET GLOBAL super_read_only = OFF',
     create(local, localPassword),
-    // Lets the probe in when ordinary connections are used up.
-    `GRANT CONNECTION_ADMIN ON *.* TO ${local}`,
+    // Lets the probe in when ordinary connections are used up; both together let the agent close a server that it ends.
+    `GRANT CONNECTION_ADMIN, SYSTEM_VARIABLES_ADMIN ON *.* TO ${local}`,
     // For what it tells of the node's part in its shard.
     `GRANT SELECT ON performance_schema.* TO ${local}`,
     `GRANT XA_RECOVER_ADMIN ON *.* TO ${local}`,

@@ -21,6 +21,7 @@ import { dropStaleDoublewrite } from './clone-leftovers.ts';
 import { mysqlDialect } from './dialect.ts';
 import { logIn } from './log-in.ts';
 import { mysqlLayout, type MysqlLayout } from './layout.ts';
+import { awaitsNothing, closeBeforeEnd } from './orderly-end.ts';
 import { mysqlOptionFile } from './options.ts';
 import { dropForbiddenPersisted } from './persisted-variables.ts';
 import { profileEnvironment } from './profile.ts';
@@ -133,6 +134,21 @@ export class MysqlInstance implements EngineInstance {
     } catch (error) {
       // Before the bootstrap there is no such account; but only a server that is ready can say so.
       if (serverErrorNumber(error) !== accessDenied) throw error;
+    }
+  }
+
+  async mayEndInOrder(signal: AbortSignal): Promise<boolean> {
+    const login = {
+      socket: this.#layout.socket,
+      user: localAccount.user,
+      password: this.#input.localPassword,
+      connectMs: greetingMs,
+    };
+    try {
+      return await withLocalSession(login, signal, closeBeforeEnd);
+    } catch (error) {
+      if (!(error instanceof Error)) throw error;
+      return awaitsNothing(this.#layout.data);
     }
   }
 

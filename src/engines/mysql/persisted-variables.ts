@@ -31,12 +31,31 @@ export function withoutForbidden(persisted: Json): Json {
  */
 export async function dropForbiddenPersisted(dataDirectory: string): Promise<void> {
   const path = join(dataDirectory, fileName);
+  const persisted = await readPersisted(path);
+  const kept = withoutForbidden(persisted);
+  if (JSON.stringify(kept) !== JSON.stringify(persisted)) await replaceFile(path, JSON.stringify(kept));
+}
+
+/** Null when there is no such file. */
+async function readPersisted(path: string): Promise<Json> {
   const text = await readFile(path, 'utf8').catch((error: unknown) => {
     if (error instanceof Error && 'code' in error && error.code === 'ENOENT') return null;
     throw error;
   });
-  if (text === null) return;
-  const persisted = JSON.parse(text) as Json;
-  const kept = withoutForbidden(persisted);
-  if (JSON.stringify(kept) !== JSON.stringify(persisted)) await replaceFile(path, JSON.stringify(kept));
+  return text === null ? null : (JSON.parse(text) as Json);
+}
+
+/** What SET PERSIST has left for a variable, as text; undefined when nothing. */
+export async function persistedValue(dataDirectory: string, name: string): Promise<string | undefined> {
+  return valueIn(await readPersisted(join(dataDirectory, fileName)), name);
+}
+
+function valueIn(persisted: Json, name: string): string | undefined {
+  if (!isJsonObject(persisted)) return undefined;
+  for (const [key, value] of Object.entries(persisted)) {
+    if (key === name && isJsonObject(value) && typeof value['Value'] === 'string') return value['Value'];
+    const found = value === undefined ? undefined : valueIn(value, name);
+    if (found !== undefined) return found;
+  }
+  return undefined;
 }

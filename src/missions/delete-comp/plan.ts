@@ -1,5 +1,6 @@
 import { topologyChanged } from '../../catalog/topology-changed.ts';
 import { clusterId, computeNodeId } from '../../core/ids.ts';
+import { endBranchesOf } from '../../ha/branches.ts';
 import { pointOfNoReturn, serial, type Group, type Step } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
 import { removalStep } from '../topology/removal.ts';
@@ -7,8 +8,8 @@ import { tellComputeNodes } from '../topology/tell-compute-nodes.ts';
 import type { DeleteCompPrepared } from './prepared.ts';
 
 /**
- * From the start only forward: the compute node no longer counts → it is removed → the catalog forgets it, with its
- * partition of the commit log → the other compute nodes are told.
+ * From the start only forward: the compute node no longer counts → it is removed → what it had prepared on the shards is
+ * ended as the commit log says → the catalog forgets it, with its partition of that log → the other compute nodes are told.
  */
 export function deleteCompPlan(prepared: DeleteCompPrepared): Group<Services> {
   const what = `${prepared.comp.name} of ${prepared.clusterName}`;
@@ -16,6 +17,7 @@ export function deleteCompPlan(prepared: DeleteCompPrepared): Group<Services> {
     pointOfNoReturn,
     withdraw(prepared),
     removalStep(prepared.place, what),
+    endBranches(prepared),
     forget(prepared),
     tellComputeNodes(prepared.others),
   ]);
@@ -34,6 +36,26 @@ function withdraw({ clusterId: cluster, comp }: DeleteCompPrepared): Step<Servic
         await topologyChanged(sql, clusterId(cluster));
       }, signal);
       return null;
+    },
+  };
+}
+
+/** While the log still has its decisions. */
+function endBranches({ clusterId: cluster, comp }: DeleteCompPrepared): Step<Services> {
+  return {
+    kind: 'step',
+    key: 'end_transactions',
+    title: `end the transactions that ${comp.name} has left prepared`,
+    deadlineMs: 60_000,
+    async run(context) {
+      const { services, signal } = context;
+      const left = { clusterId: clusterId(cluster), id: computeNodeId(comp.id) };
+      const ended = await endBranchesOf(services.catalog, left, signal);
+      if (ended > 0)
+        await context.note(
+          `${String(ended)} branches of transactions of ${comp.name} were left prepared and are ended`,
+        );
+      return { ended };
     },
   };
 }

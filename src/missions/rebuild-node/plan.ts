@@ -148,6 +148,9 @@ function save(order: Order, node: RebuildingNode): Step<Services> {
       const agent = agents.at({ hostaddr: node.hostaddr, port: node.agentPort });
       const { remadeBy } = await agent.instance(instanceId(node.instanceId), { signal: context.signal });
       if (remadeBy === keyOf(context, node)) {
+        const { nodes } = await currentShard(context, order, node);
+        // All was done before the job was made to fail.
+        if (nodes.some(({ id, status }) => id === node.nodeId && status === 'active')) return;
         await context.note(
           `${colonAddress(node)} has lost its data and is no use until it is rebuilt: submit rebuild_node again`,
         );

@@ -15,7 +15,8 @@ import { ChaosNetwork } from './network.ts';
 import type { Timeline } from './timeline.ts';
 
 const machines = 3;
-const network = '10.77.0';
+/** Another one in each worker of the tests, which may need one at the same time. */
+const network = `10.77.${process.env['VITEST_POOL_ID'] ?? '0'}`;
 const deadline = (): AbortSignal => AbortSignal.timeout(10_000);
 
 /**

@@ -1,7 +1,7 @@
 import type { JsonObject } from '../../../src/core/json.ts';
 import { underscoreAddress } from '../../../src/core/model.ts';
 import type { ClusterJson } from '../../../src/core/rest-types.ts';
-import type { TestMachine } from '../../support/installation.ts';
+import { portRange, type TestMachine } from '../../support/installation.ts';
 
 /** What there is when a job of the sweep is submitted. */
 export interface SweepState {
@@ -15,6 +15,10 @@ export interface MissionCase {
   readonly jobType: string;
   /** Taken from what there is at that moment. */
   readonly paras: (state: SweepState) => JsonObject;
+  /** Job types that lead to where it can run; a new installation runs them first. */
+  readonly needs?: readonly string[];
+  /** Shards, nodes of the first one, and compute nodes of the cluster after it, when it changes them. */
+  readonly shape?: readonly [number, number, number] | null;
   /** A machine may lack what the job needs: then it fails, and leaves nothing either. */
   readonly mayFail?: true;
 }
@@ -49,11 +53,12 @@ const clusterId = (state: SweepState): string => String(cluster(state).cluster_i
 const shardId = (state: SweepState): string => String(shard(state, 'first').shard_id);
 
 function spareMachine(state: SweepState): JsonObject {
+  const { machines } = state;
   const { hostaddr, dataDirectory } = spare(state);
   return {
     hostaddr,
     machine_type: 'computer',
-    port_range: '48000-48059',
+    port_range: portRange('computer', machines.length - 1),
     rack_id: '1',
     datadir: dataDirectory,
     logdir: dataDirectory,
@@ -73,35 +78,62 @@ export const missionCases: readonly MissionCase[] = [
     jobType: 'delete_machine',
     paras: (state) => ({ hostaddr: spare(state).hostaddr, machine_type: 'computer' }),
   },
-  { jobType: 'create_machine', paras: spareMachine },
-  { jobType: 'update_machine', paras: (state) => ({ ...spareMachine(state), total_mem: '8192' }) },
-  { jobType: 'set_machine', paras: (state) => ({ hostaddr: spare(state).hostaddr, node_stats: 'running' }) },
+  { jobType: 'create_machine', needs: ['delete_machine'], paras: spareMachine },
+  {
+    jobType: 'update_machine',
+    needs: ['delete_machine', 'create_machine'],
+    paras: (state) => ({ ...spareMachine(state), total_mem: '8192' }),
+  },
+  {
+    jobType: 'set_machine',
+    needs: ['delete_machine', 'create_machine'],
+    paras: (state) => ({ hostaddr: spare(state).hostaddr, node_stats: 'running' }),
+  },
   {
     jobType: 'create_cluster',
+    shape: [1, 3, 1],
     paras: () => ({ ha_mode: 'rbr', shards: '1', nodes: '3', comps: '1', dbcfg: '1' }),
   },
   {
     jobType: 'add_nodes',
+    shape: [1, 4, 1],
+    needs: ['create_cluster'],
     paras: (state) => ({ cluster_id: clusterId(state), shard_id: shardId(state), nodes: '1' }),
   },
   {
     jobType: 'delete_node',
+    shape: [1, 3, 1],
+    needs: ['create_cluster', 'add_nodes'],
     paras: (state) => {
       const { hostaddr, port } = replica(state);
       return { cluster_id: clusterId(state), shard_id: shardId(state), hostaddr, port: String(port) };
     },
   },
-  { jobType: 'add_comps', paras: (state) => ({ cluster_id: clusterId(state), comps: '1' }) },
+  {
+    jobType: 'add_comps',
+    needs: ['create_cluster'],
+    shape: [1, 3, 2],
+    paras: (state) => ({ cluster_id: clusterId(state), comps: '1' }),
+  },
   {
     jobType: 'delete_comp',
+    shape: [1, 3, 1],
+    needs: ['create_cluster', 'add_comps'],
     paras: (state) => ({
       cluster_id: clusterId(state),
       comp_id: String(cluster(state).comps.at(-1)?.comp_id),
     }),
   },
-  { jobType: 'add_shards', paras: (state) => ({ cluster_id: clusterId(state), shards: '1', nodes: '3' }) },
+  {
+    jobType: 'add_shards',
+    needs: ['create_cluster'],
+    shape: [2, 3, 1],
+    paras: (state) => ({ cluster_id: clusterId(state), shards: '1', nodes: '3' }),
+  },
   {
     jobType: 'delete_shard',
+    shape: [1, 3, 1],
+    needs: ['create_cluster', 'add_shards'],
     paras: (state) => ({
       cluster_id: clusterId(state),
       shard_id: String(shard(state, 'last').shard_id),
@@ -109,6 +141,7 @@ export const missionCases: readonly MissionCase[] = [
   },
   {
     jobType: 'manual_switch',
+    needs: ['create_cluster'],
     paras: (state) => {
       const source = shard(state, 'first').nodes.find(({ role }) => role === 'source');
       if (source === undefined) throw new Error('the shard has no primary');
@@ -122,6 +155,7 @@ export const missionCases: readonly MissionCase[] = [
   },
   {
     jobType: 'rebuild_node',
+    needs: ['create_cluster'],
     paras: (state) => {
       const { hostaddr, port } = replica(state);
       return {
@@ -135,6 +169,7 @@ export const missionCases: readonly MissionCase[] = [
   },
   {
     jobType: 'set_cluster_variable',
+    needs: ['create_cluster'],
     paras: (state) => ({
       cluster_id: clusterId(state),
       machine_type: 'storage',
@@ -144,6 +179,7 @@ export const missionCases: readonly MissionCase[] = [
   },
   {
     jobType: 'control_instance',
+    needs: ['create_cluster'],
     paras: (state) => {
       const { hostaddr, port } = replica(state);
       return { hostaddr, port: String(port), control: 'restart', machine_type: 'storage' };
@@ -151,11 +187,17 @@ export const missionCases: readonly MissionCase[] = [
   },
   {
     jobType: 'update_instance_cgroup',
+    needs: ['create_cluster'],
     paras: (state) => {
       const { hostaddr, port } = replica(state);
       return { ip: hostaddr, port: String(port), type: 'mysql', cpu_cores: '2', cgroup_mode: 'quota' };
     },
     mayFail: true,
   },
-  { jobType: 'delete_cluster', paras: (state) => ({ cluster_id: clusterId(state) }) },
+  {
+    jobType: 'delete_cluster',
+    shape: null,
+    needs: ['create_cluster'],
+    paras: (state) => ({ cluster_id: clusterId(state) }),
+  },
 ];

@@ -1,64 +1,77 @@
-import { setTimeout as sleep } from 'node:timers/promises';
+import { join } from 'node:path';
 import type { ProcessInstallation } from '../../support/installation-process.ts';
-import { endProcess, leftProcesses } from '../../support/leftovers.ts';
-import { Random } from './random.ts';
+import { endProcess, leftProcesses, type LeftProcess } from '../../support/leftovers.ts';
+import type { Random } from './random.ts';
 
-export type Victim = 'agent' | 'engine';
+/** What is killed besides the manager: the agent or an engine of the machine that a step works on, the metadata server. */
+export type Other = 'agent' | 'engine' | 'metadata';
 
-const pollMs = 20;
-
-/** Whenever a step of a job begins to run, kills an agent (and starts it again) or an engine process. */
+/** Kills what a step of a job needs, or, when that cannot be told, something of that kind. */
 export class StepKiller {
   readonly #installation: ProcessInstallation;
-  readonly #victim: Victim;
   readonly #random: Random;
-  readonly #seen = new Set<string>();
-  #kills = 0;
-  #stopped = false;
-  #running: Promise<void> = Promise.resolve();
+  #returning: Promise<void> = Promise.resolve();
 
-  constructor(installation: ProcessInstallation, victim: Victim, seed: number) {
+  constructor(installation: ProcessInstallation, random: Random) {
     this.#installation = installation;
-    this.#victim = victim;
-    this.#random = new Random(seed);
+    this.#random = random;
   }
 
-  get kills(): number {
-    return this.#kills;
-  }
-
-  follow(job: number): void {
-    this.#running = this.#follow(job);
-  }
-
-  async stop(): Promise<void> {
-    this.#stopped = true;
-    await this.#running;
-  }
-
-  async #follow(job: number): Promise<void> {
-    while (!this.#stopped) {
-      const { steps, phase } = await this.#installation.client.job(job);
-      if (phase === 'ended') return;
-      const begun = steps.filter(({ state, path }) => state === 'running' && !this.#seen.has(path));
-      for (const { path } of begun) this.#seen.add(path);
-      if (begun.length > 0) await this.#kill();
-      await sleep(pollMs);
+  async kill(victim: Other, title: string | undefined): Promise<void> {
+    switch (victim) {
+      case 'agent':
+        return this.#killAgent(this.#machine(title).hostaddr);
+      case 'engine':
+        return this.#killEngine(title);
+      case 'metadata':
+        return endAll(await enginesBelow(join(this.#installation.home.metadataDirectory, 'data')));
     }
   }
 
-  async #kill(): Promise<void> {
-    const { hostaddr, dataDirectory } = this.#random.pick(this.#installation.machines);
-    if (this.#victim === 'agent') {
-      await this.#installation.killAgent(hostaddr);
-      await this.#installation.startAgent(hostaddr);
-      this.#kills += 1;
-      return;
-    }
-    const engines = await leftProcesses({ id: dataDirectory, directory: dataDirectory }, 0);
-    const found = engines.find(({ command }) => /mysqld\.cnf|postgresql\.conf/.test(command));
-    if (found === undefined) return;
-    await endProcess(found);
-    this.#kills += 1;
+  /** Resolves when everybody who was killed by this is back. */
+  async settled(): Promise<void> {
+    await this.#returning;
   }
+
+  #machine(title: string | undefined) {
+    const { machines } = this.#installation;
+    return machines.find(({ hostaddr }) => title?.includes(hostaddr) === true) ?? this.#random.pick(machines);
+  }
+
+  /** It is back as soon as it can, but the manager meets its absence. */
+  async #killAgent(hostaddr: string): Promise<void> {
+    await this.#returning;
+    await this.#installation.killAgent(hostaddr);
+    this.#returning = this.#installation.startAgent(hostaddr);
+  }
+
+  /** The one that the title names; else the newest on the machine that it names, which the job has made as a rule. */
+  async #killEngine(title = ''): Promise<void> {
+    const engines = (
+      await Promise.all(this.#installation.machines.map(({ dataDirectory }) => enginesBelow(dataDirectory)))
+    ).flat();
+    if (engines.length === 0) return;
+    const { hostaddr, dataDirectory } = this.#machine(title);
+    const named = engines.find(({ command }) => isNamed(command, title));
+    const here = engines.filter(({ command }) => command.includes(`${dataDirectory}/`)).toSorted(newestFirst);
+    const chosen = named ?? (title.includes(hostaddr) ? here[0] : undefined) ?? this.#random.pick(engines);
+    await endProcess(chosen);
+  }
+}
+
+const newestFirst = (left: LeftProcess, right: LeftProcess): number =>
+  Number(right.startTime) - Number(left.startTime);
+
+/** Titles name instances as their directories are named. */
+function isNamed(command: string, title: string): boolean {
+  return title.split(/[\s,]+/).some((word) => word.includes('-') && command.includes(`/${word}/`));
+}
+
+async function enginesBelow(directory: string): Promise<readonly LeftProcess[]> {
+  const processes = await leftProcesses({ id: directory, directory }, 0);
+  return processes.filter(({ command }) => /mysqld\.cnf|postgresql\.conf|--defaults-file/.test(command));
+}
+
+async function endAll(engines: readonly LeftProcess[]): Promise<void> {
+  for (const engine of engines) await endProcess(engine);
 }

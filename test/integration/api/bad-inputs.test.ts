@@ -4,7 +4,7 @@ import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 import { shapeCases, shapeExamples } from '../../support/shape-cases.ts';
 
-const network = '127.0.22';
+const network = '127.0.35';
 const [first, second] = [`${network}.11`, `${network}.12`];
 /** An address of nobody. */
 const nowhere = `${network}.99`;
@@ -173,7 +173,7 @@ describe('create_cluster', () => {
   it('too little memory on the machines: 70091 with what is missing where', async () => {
     const { code, info } = await failed('create_cluster', { ...three, dbcfg: '0', innodb_size: '16000' });
     expect(code).toBe('70091');
-    expect(info).toMatch(/3 nodes wanted, room for \d.*127\.0\.22\.11.*memory/);
+    expect(info).toMatch(/3 nodes wanted, room for \d.*127\.0\.35\.11.*memory/);
   });
 
   it('too little disk: 70091', async () => {
@@ -296,13 +296,13 @@ describe('clusters and their nodes', () => {
     ['rename_cluster', { cluster_name: 'nobody', nick_name: 'x' }, '70503', /nobody/],
     ['rename_cluster', { nick_name: 'x' }, '70503', /cluster_name is required/],
     ['get_cluster_detail', { cluster_name: 'nobody' }, '70503', /nobody/],
-    ['get_variable', { hostaddr: nowhere, port: '57001', variable: 'port' }, '70108', /127\.0\.22\.99:57001/],
+    ['get_variable', { hostaddr: nowhere, port: '57001', variable: 'port' }, '70108', /127\.0\.35\.99:57001/],
     ['get_variable', { hostaddr: first, port: '0', variable: 'port' }, '70108', /from 1 to 65535/],
     [
       'set_variable',
       { hostaddr: nowhere, port: '57001', variable: 'port', value: '1' },
       '70512',
-      /127\.0\.22\.99:57001/,
+      /127\.0\.35\.99:57001/,
     ],
     ['set_variable', { hostaddr: first, port: '57001', value: '1' }, '70101', /paras\.variable is missing/],
     [

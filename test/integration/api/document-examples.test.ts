@@ -8,7 +8,7 @@ import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const run = promisify(execFile);
-const network = '127.0.22';
+const network = '127.0.36';
 const [first, second] = [`${network}.11`, `${network}.12`];
 
 let installation: TestInstallation;

@@ -4,6 +4,7 @@ import { clusterId } from '../../../src/core/ids.ts';
 import type { StorageNodeJson } from '../../../src/core/rest-types.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
 import { numberOf, type SqlRow } from '../../../src/engines/sql.ts';
+import { expectHealthy } from '../../support/healthy.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -14,7 +15,7 @@ let installation: TestInstallation;
 let management: Credential;
 
 beforeAll(async () => {
-  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.42', machines: 4 });
+  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.40', machines: 4 });
   await installation.done('create_cluster', {
     ha_mode: 'mgr',
     shards: '1',
@@ -75,6 +76,24 @@ async function expectGroup(members: number): Promise<void> {
 }
 
 const given = ({ hostaddr, port }: StorageNodeJson) => ({ hostaddr, port: String(port) });
+
+describe('a cluster of replication groups', { timeout: testMs }, () => {
+  it('gets a second group as a shard, which is deleted again', async () => {
+    await installation.done('add_shards', { cluster_id: '1', shards: '1', nodes: '3' });
+    const [, added] = (await installation.client.cluster('1')).shards;
+    if (added === undefined) throw new Error('there is no second shard');
+    const primary = added.nodes.find(({ role }) => role === 'source');
+    if (primary === undefined) throw new Error('the second shard has no primary');
+    const members = 'SELECT MEMBER_STATE AS state FROM performance_schema.replication_group_members';
+    expect(await rows(primary, members)).toEqual(Array.from({ length: 3 }, () => ({ state: 'ONLINE' })));
+    await rows(primary, 'CREATE DATABASE other');
+    await expectHealthy(installation.client);
+    await rows(primary, 'DROP DATABASE other');
+    await installation.done('delete_shard', { cluster_id: '1', shard_id: String(added.shard_id) });
+    expect((await installation.client.cluster('1')).shards).toHaveLength(1);
+    await expectGroup(3);
+  });
+});
 
 describe('nodes of a replication group', { timeout: testMs }, () => {
   it('one is added', async () => {

@@ -17,7 +17,7 @@ let installation: TestInstallation;
 let management: Credential;
 
 beforeAll(async () => {
-  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.41', machines: 4 });
+  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.39', machines: 4 });
   await installation.done('create_cluster', {
     ha_mode: 'rbr',
     shards: '1',

@@ -13,7 +13,7 @@ let roomy: TestMachine;
 let scarce: TestMachine;
 
 beforeAll(async () => {
-  const layout = { network: '127.0.21', machines: 2 };
+  const layout = { network: '127.0.33', machines: 2 };
   installation = await TestInstallation.prepare(await scratchDirectory(), layout);
   const [first, second] = installation.machines;
   if (first === undefined || second === undefined) throw new Error('two machines are wanted');
@@ -72,8 +72,29 @@ describe('a cluster that is being made', () => {
   });
 });
 
-describe('clusters that are made at the same time on the same machine', () => {
-  it('get different ports', async () => {
+/** Milliseconds since 1970. */
+const time = (at: string | null): number => (at === null ? Number.NaN : Date.parse(at));
+
+/** Jobs on one cluster run one after the other, in the order in which they came; those on another one beside them. */
+async function expectQueued(busy: string, other: string): Promise<void> {
+  const adding = (cluster: string) => installation.submit('add_comps', { cluster_id: cluster, comps: '1' });
+  const ids = [await adding(busy), await adding(busy), await adding(other)];
+  const second = await installation.client.job(ids[1] ?? 0);
+  expect(second.waiting_for).toEqual([{ lock: `cluster:${busy}`, job_id: ids[0] }]);
+  const jobs = await Promise.all(ids.map((id) => installation.ended(id)));
+  expect(jobs.map(({ status, error }) => [status, error])).toEqual(jobs.map(() => ['done', null]));
+  const [first, queued, beside] = jobs.map(({ started_at, ended_at }) => ({
+    from: time(started_at),
+    to: time(ended_at),
+  }));
+  if (first === undefined || queued === undefined || beside === undefined) throw new Error('three jobs');
+  expect(queued.from).toBeGreaterThanOrEqual(first.to);
+  expect(beside.from).toBeLessThan(first.to);
+  expect(first.from).toBeLessThan(beside.to);
+}
+
+describe('clusters that are made at the same time on the same machine', { timeout: 180_000 }, () => {
+  it('get different ports; jobs on one of them queue, those on different ones run side by side', async () => {
     const ids = await Promise.all([1, 2, 3].map(() => installation.submit('create_cluster', on(roomy))));
     const jobs = await Promise.all(ids.map((id) => installation.ended(id)));
     for (const job of jobs) expect(job).toMatchObject({ status: 'done', error: null });
@@ -84,6 +105,8 @@ describe('clusters that are made at the same time on the same machine', () => {
     ]);
     expect(ports).toHaveLength(6);
     expect(new Set(ports).size).toBe(6);
+    const [busy, other] = jobs.map(clusterOf);
+    await expectQueued(busy ?? '', other ?? '');
     const deletions = await Promise.all(
       jobs.map((job) => installation.run('delete_cluster', { cluster_id: clusterOf(job) })),
     );

@@ -9,6 +9,7 @@ import {
   type ProbedCluster,
   type ProbedShard,
 } from '../../support/catalog-probe.ts';
+import { readTextFile } from '../../../src/manager/json-file.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
@@ -18,7 +19,7 @@ let rbr: number;
 let mgr: number;
 
 beforeAll(async () => {
-  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.22', machines: 3 });
+  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.34', machines: 3 });
   probe = await CatalogProbe.open(installation.home);
   const order = { shards: '1', nodes: '3', comps: '1', dbcfg: '1' };
   const jobs = await Promise.all([
@@ -197,15 +198,16 @@ describe('compute node and manager', () => {
 
   it('both clusters serve again after everything was stopped and started', async () => {
     const before = { rbr: await writeAndCount(rbr), mgr: await writeAndCount(mgr) };
-    await probe.close();
     await installation.stopManager();
     for (const { hostaddr } of installation.machines) await installation.stopAgent(hostaddr);
+    const secret = (await readTextFile(installation.home.secretFile))?.trim() ?? '';
+    await probe.close();
     const directories = [
       ...installation.machines.map(({ stateDirectory }) => stateDirectory),
       installation.home.metadataDirectory,
     ];
     await Promise.all(
-      directories.map((stateDirectory) => shutDownInstances({ stateDirectory, remove: false })),
+      directories.map((stateDirectory) => shutDownInstances({ stateDirectory, secret, remove: false })),
     );
     await Promise.all(installation.machines.map(({ hostaddr }) => installation.startAgent(hostaddr)));
     await installation.startManager();

@@ -5,7 +5,7 @@ import { startServerPair, type ServerPair } from '../../support/server-pair.ts';
 /** Generated SQL on a compute node and on plain PostgreSQL gives the same rows and the same errors. */
 
 const seed = Number(process.env['KLUSTER_TEST_SEED'] ?? 20_260_101);
-const queries = Number(process.env['KLUSTER_TEST_QUERIES'] ?? 2000);
+const queries = Number(process.env['KLUSTER_TEST_QUERIES'] ?? 1000);
 const changes = Math.ceil(queries / 10);
 const rowsPerTable = 120;
 const tables = ['one', 'two', 'three'] as const;

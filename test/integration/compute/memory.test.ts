@@ -33,6 +33,9 @@ const kinds: Readonly<Record<string, { readonly sql: readonly string[]; readonly
     ],
     share: 4,
   },
+  'insert or update': {
+    sql: [`INSERT INTO one VALUES (7, 'u') ON CONFLICT (id) DO UPDATE SET note = excluded.note || 'v'`],
+  },
   'violate a key': { sql: [`INSERT INTO one VALUES (7, 'again')`] },
   'fail while rows come': { sql: ['SELECT 1 / (id - 50) FROM one'] },
   'roll back to a savepoint': {

@@ -10,7 +10,7 @@ let probe: CatalogProbe;
 let clusterId: number;
 
 beforeAll(async () => {
-  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.32', machines: 3 });
+  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.38', machines: 3 });
   probe = await CatalogProbe.open(installation.home);
   const order = { ha_mode: 'rbr', shards: '1', nodes: '3', comps: '1', dbcfg: '1', fullsync_level: '1' };
   const { attachment } = await installation.done('create_cluster', order);

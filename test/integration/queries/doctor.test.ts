@@ -15,7 +15,7 @@ let installation: TestInstallation;
 let cluster: ClusterJson;
 
 beforeAll(async () => {
-  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.31', machines: 3 });
+  installation = await TestInstallation.start(await scratchDirectory(), { network: '127.0.37', machines: 3 });
   await installation.done('create_cluster', {
     ha_mode: 'rbr',
     shards: '1',

@@ -231,9 +231,31 @@ describe('delete_shard', () => {
   });
 });
 
+/** A transaction that the compute node has prepared and decided to commit, and that it commits no more. */
+async function leaveInDoubt(comp: ComputeNode): Promise<StorageNode> {
+  const branch = `'${String(comp.id)}-1-1'`;
+  const { name, shards } = await cluster();
+  const primary = shards[0]?.primary ?? expect.fail('the cluster has no shard');
+  await onMetadata(installation, (session) =>
+    session.query(
+      `INSERT INTO commit_log_${name} (comp_node_id, txn_id, next_txn_cmd) VALUES (${String(comp.id)}, (1 << 32) + 1, 'commit')`,
+    ),
+  );
+  await probe.onStorage(primary, async (session) => {
+    await session.query('CREATE DATABASE doubt');
+    await session.query('CREATE TABLE doubt.kept (id INT PRIMARY KEY)');
+    await session.query(`XA START ${branch}`);
+    await session.query('INSERT INTO doubt.kept VALUES (1)');
+    await session.query(`XA END ${branch}`);
+    await session.query(`XA PREPARE ${branch}`);
+  });
+  return primary;
+}
+
 describe('delete_comp', () => {
   it('removes a compute node, also when its machine does not answer, and the others stay', async () => {
     const comp = await compAt(0);
+    const primary = await leaveInDoubt(comp);
     await installation.stopAgent(computerHost);
     const job = await installation.done('delete_comp', { cluster_id: id, comp_id: comp.id });
     expect(job.notes).toContainEqual(expect.stringMatching(`${comp.instanceId} will be removed when`));
@@ -242,6 +264,11 @@ describe('delete_comp', () => {
       computer_hosts: `${computerHost}_${String(comp.port)};`,
     });
     expect((await cluster()).comps.map((left) => left.id)).not.toContain(comp.id);
+    // What it had decided to commit is committed, though nobody can look it up any more.
+    expect(await probe.onStorage(primary, (session) => session.query('XA RECOVER'))).toEqual([]);
+    expect(
+      await probe.onStorage(primary, (session) => session.query('SELECT id FROM doubt.kept')),
+    ).toHaveLength(1);
     expect(await memo()).toMatchObject({ comps: '1' });
     expect(await partitions()).not.toContain(`p${String(comp.id)}`);
     await installation.startAgent(computerHost);

@@ -150,7 +150,8 @@ describe('fault points', () => {
   });
 
   it('refuse a mode that does not exist', () => {
-    expect(() => faultPointsOf({ KLUSTER_FAULT_MODE: 'kill-everwhere' })).toThrow('not known');
+    expect(() => faultPointsOf({ KLUSTER_FAULT_MODE: 'kill-everwhere' })).toThrow('not understood');
+    expect(() => faultPointsOf({ KLUSTER_FAULT_MODE: 'stop-sampled:0:1' })).toThrow('not understood');
     expect(() => faultPointsOf({ KLUSTER_FAULT_MODE: 'kill-everywhere' })).toThrow('KLUSTER_FAULT_FILE');
   });
 
@@ -160,17 +161,20 @@ describe('fault points', () => {
     expect(() => point('job:step:before')).toThrow('fault injected at job:step:before');
   });
 
-  it('kill the process once at each point', () => {
+  it.each([
+    ['kill', 'SIGKILL'],
+    ['stop', 'SIGSTOP'],
+  ])('%s the process once at each point', (verb, signal) => {
     const directory = mkdtempSync(join(tmpdir(), 'faults-'));
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
     onTestFinished(() => kill.mockRestore());
     const file = join(directory, 'visited');
-    const point = faultPointsOf({ KLUSTER_FAULT_MODE: 'kill-everywhere', KLUSTER_FAULT_FILE: file });
+    const point = faultPointsOf({ KLUSTER_FAULT_MODE: `${verb}-everywhere`, KLUSTER_FAULT_FILE: file });
     for (const name of ['one', 'two', 'one']) point(name);
     expect(kill.mock.calls).toEqual([
-      [process.pid, 'SIGKILL'],
-      [process.pid, 'SIGKILL'],
+      [process.pid, signal],
+      [process.pid, signal],
     ]);
     expect(readFileSync(file, 'utf8')).toBe('one\ntwo\n');
   });
@@ -190,6 +194,6 @@ describe('fault points', () => {
     expect(() => point('one')).not.toThrow();
     expect(() => point('two')).toThrow('killed');
     expect(() => point('two')).toThrow('fault injected at two');
-    expect(() => faultPointsOf({ KLUSTER_FAULT_MODE: 'fail:two,' })).toThrow('not known');
+    expect(() => faultPointsOf({ KLUSTER_FAULT_MODE: 'fail:two,' })).toThrow('not understood');
   });
 });

@@ -1,4 +1,4 @@
-import type { Step } from '../../../jobs/plan.ts';
+import type { Step, StepContext } from '../../../jobs/plan.ts';
 import type { Services } from '../../../jobs/services.ts';
 import { restartRetry } from '../instances.ts';
 import { freshShard, type ShardOrder } from '../orders.ts';
@@ -17,21 +17,22 @@ export function replicateShard(order: ShardOrder): Step<Services> {
     deadlineMs,
     retry: restartRetry,
     async run(context) {
-      const fresh = await freshShard(context, order);
-      switch (order.haMode) {
-        case 'no_rep':
-          await openSingleNode(fresh, context.signal);
-          break;
-        case 'rbr':
-          await startSemiSyncShard(fresh, order.fullsyncLevel, context.signal);
-          break;
-        case 'mgr':
-          await startGroupShard(fresh, context.signal);
-          break;
-      }
+      await replicate(context, order);
       return null;
     },
   };
+}
+
+async function replicate(context: StepContext<Services>, order: ShardOrder): Promise<void> {
+  const fresh = await freshShard(context, order);
+  switch (order.haMode) {
+    case 'no_rep':
+      return openSingleNode(fresh, context.signal);
+    case 'rbr':
+      return startSemiSyncShard(fresh, order.fullsyncLevel, context.signal);
+    case 'mgr':
+      return startGroupShard(fresh, context.signal);
+  }
 }
 
 export function proveShard(order: ShardOrder): Step<Services> {
@@ -39,8 +40,11 @@ export function proveShard(order: ShardOrder): Step<Services> {
     kind: 'step',
     key: 'prove',
     title: `check a replicated write on ${order.name}`,
-    deadlineMs: 60_000,
+    deadlineMs,
+    retry: restartRetry,
     async run(context) {
+      // A server that has died since is back read-only and alone. A group goes on without it, and must not be founded twice.
+      if (context.attempt > 1 && order.haMode !== 'mgr') await replicate(context, order);
       await proveReplicatedWrite(await freshShard(context, order), order, context.signal);
       return null;
     },
