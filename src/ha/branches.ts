@@ -21,7 +21,7 @@ export interface BranchPlace {
 const connectTimeoutMs = 2000;
 
 /** Undefined while the shard has no primary that is in use. */
-export async function branchPlace(
+async function branchPlace(
   catalog: Catalog,
   shard: Shard,
   signal: AbortSignal,

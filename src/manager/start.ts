@@ -19,7 +19,7 @@ import { openMetadataReading } from './metadata-reading.ts';
 import { openMetadataServer, type MetadataServer } from './metadata-server.ts';
 import { recordThisProcess } from './process-file.ts';
 import { Resources } from './resources.ts';
-import { Retention } from './retention.ts';
+import { Retention, type RetentionOptions } from './retention.ts';
 import { catalogKey, installationSecret } from './secrets.ts';
 import { makeWatches, type Watches } from './watches.ts';
 
@@ -133,9 +133,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   });
   resources.add('strain', () => Promise.resolve(watches.strain.close()));
   startWatches(watches, resources);
-  const retention = new Retention({ catalog, logger, retention: config.retention, onLostOffice: loseOffice });
-  retention.start();
-  resources.add('retention', () => retention.stop());
+  startRetention({ catalog, logger, retention: config.retention, onLostOffice: loseOffice }, resources);
   await engine.start();
   resources.add('jobs', () => engine.stop());
 
@@ -162,6 +160,12 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   const url = await listen(server, config);
   await database.write((sql) => catalog.managers.setLeader(sql, at));
   return url;
+}
+
+function startRetention(options: RetentionOptions, resources: Resources): void {
+  const retention = new Retention(options);
+  retention.start();
+  resources.add('retention', () => retention.stop());
 }
 
 function startWatches(
