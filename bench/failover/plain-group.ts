@@ -133,18 +133,13 @@ export async function plainGroupOutages(
 async function strike(group: PlainGroup, first: number): Promise<number> {
   const servers = group.servers.map(({ at }) => at);
   const writer = new Writer(new DirectTarget(servers, account), first);
-  await sleep(1000);
+  await writer.untilWritten(deadlineMs);
+  await sleep(500);
   const primary = await group.primary();
   const struckAt = performance.now();
   await primary.stop();
   try {
-    const since = performance.now();
-    while (!writer.hasWrittenSince(since)) {
-      if (performance.now() > since + deadlineMs) {
-        throw new Error('the plain group does not take writes again');
-      }
-      await sleep(20);
-    }
+    await writer.untilWritten(deadlineMs);
     return rounded(writer.longestGapMs(struckAt), 0);
   } finally {
     await writer.stop();

@@ -8,6 +8,7 @@ export interface WriteTarget {
 }
 
 const pauseMs = 5;
+const lookMs = 20;
 
 /** Writes numbered rows one after another, every 5 ms, and remembers when which of them were acknowledged. */
 export class Writer {
@@ -28,9 +29,15 @@ export class Writer {
     this.#running = this.#run();
   }
 
-  /** Whether a write was acknowledged that began after that moment. */
-  hasWrittenSince(moment: number): boolean {
-    return this.#begunOfLast > moment;
+  /** Resolves when a write was acknowledged that began after this call; rejects when none is within so many milliseconds. */
+  async untilWritten(milliseconds: number): Promise<void> {
+    const since = performance.now();
+    while (this.#begunOfLast <= since) {
+      if (performance.now() > since + milliseconds) {
+        throw new Error(`nothing was acknowledged within ${String(milliseconds)} ms`);
+      }
+      await sleep(lookMs);
+    }
   }
 
   /** The longest time between two acknowledgements one after the other, in milliseconds, if it ended after `from`. */

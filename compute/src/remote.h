@@ -22,6 +22,9 @@ typedef enum KlusterPurpose
 /* How often a wait looks, without having been told, whether the server is still the one to wait for. */
 #define KLUSTER_LOOK_MILLISECONDS 500
 
+/* The group of the shard is moving its primary, and refuses all statements meanwhile; the client library has no name for it. */
+#define KLUSTER_GROUP_MOVES 4094
+
 /* Room for the name of a global transaction: "<comp id>-<timestamp>-<local id>". */
 #define KLUSTER_XID_ROOM 40
 

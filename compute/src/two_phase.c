@@ -134,7 +134,7 @@ commit_in_one_phase(KlusterConnection *connection)
 		return;
 	}
 	code = kluster_error_code(connection);
-	if (!kluster_is_connection_failure(code))
+	if (!kluster_is_connection_failure(code) || code == KLUSTER_GROUP_MOVES)
 		kluster_fail(connection, sql);
 	ereport(ERROR,
 			(errcode(ERRCODE_TRANSACTION_RESOLUTION_UNKNOWN),

@@ -247,11 +247,14 @@ export class Instance {
   /** Restarts once per operation key; a key that was used before waits for the instance to be ready. */
   async restart(operationKey: string, mode: StopRequest['mode']): Promise<InstanceView> {
     const { signal } = this.#starting;
+    const isKnown = (): boolean => this.#record.operationKeys.includes(operationKey);
+    // Fencing must not wait for what is under way, nor for a disk that does not take the record.
+    if (mode === 'immediate' && !isKnown()) this.#run?.process.kill();
     return this.#exclusive(async () => {
       signal.throwIfAborted();
       this.#assertThere();
       const { operationKeys } = this.#record;
-      const repeated = operationKeys.includes(operationKey);
+      const repeated = isKnown();
       if (!repeated) {
         this.#record.operationKeys = [...operationKeys, operationKey].slice(-rememberedOperations);
         this.#record.desired = 'running';

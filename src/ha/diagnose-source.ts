@@ -1,6 +1,7 @@
 import { colonAddress, type StorageNode } from '../core/model.ts';
 import { dueChange, pendingStarvation } from './degrade.ts';
 import { otherDisk, primaryDisk } from './disk-faults.ts';
+import { diskTrouble } from './disk-word.ts';
 import { replicaFault } from './diagnose-replica.ts';
 import { cutOffReplica, isolatedPrimary } from './isolated-primary.ts';
 import type { Diagnosis } from './diagnosis.ts';
@@ -27,10 +28,11 @@ export function diagnoseSource(shard: ShardObservation): Diagnosis {
     };
   }
   return (
-    secondWriter(shard, primary.node) ??
+    secondWriter(shard, primary.node, (node) => !cannotBeClosed(node)) ??
     primaryFault(shard, primary) ??
     staleRoute(shard, primary.node) ??
     dueHandOver(shard, primary) ??
+    secondWriter(shard, primary.node, cannotBeClosed) ??
     ofAnswered(primary, (answering) => dueChange(shard, answering)) ??
     replicaFault(shard, primary) ??
     primaryDisk(shard, primary) ??
@@ -49,8 +51,15 @@ function dueHandOver(shard: ShardObservation, primary: NodeObservation): Diagnos
   return diagnoses.find((diagnosis) => diagnosis !== null && diagnosis.action !== null) ?? null;
 }
 
-function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis | null {
-  const writer = answered(shard.nodes).find(
+/** Its disk holds up whoever tries. It is fenced, and must not keep the primary from being replaced. */
+const cannotBeClosed = (node: NodeObservation): boolean => diskTrouble(node) === 'frozen';
+
+function secondWriter(
+  shard: ShardObservation,
+  primary: StorageNode,
+  isMeant: (node: NodeObservation) => boolean,
+): Diagnosis | null {
+  const writer = answered(shard.nodes.filter(isMeant)).find(
     ({ node, answer }) => node.id !== primary.id && !answer.superReadOnly,
   );
   if (writer === undefined) return null;

@@ -84,6 +84,8 @@ export type ShardAction =
       readonly candidates: readonly StorageNode[];
       /** So many others must be able to acknowledge what the successor commits. */
       readonly acknowledgers: number;
+      /** Not when a candidate reaches the primary: its replication is about to go on. */
+      readonly unlessReached: boolean;
     }
   | {
       readonly kind: 'set_acknowledgements';

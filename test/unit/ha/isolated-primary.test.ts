@@ -96,6 +96,11 @@ describe('a primary that the manager reaches and its replicas do not', () => {
     else expect(action).toMatchObject({ kind: 'hand_over', node: { id: node(1).id }, quorum });
   });
 
+  it('is given time when a replica reaches it again, unless it has refused that for long', () => {
+    expect(diagnosed([deaf, refused]).action).toMatchObject({ unlessReached: true });
+    expect(diagnosed([deaf, refused], { isolatedMs: 15_000 }).action).toMatchObject({ unlessReached: false });
+  });
+
   it('is handed over rather than degraded when its replicas live', () => {
     const degrade = { enabled: true, afterSeconds: 5 };
     expect(diagnosed([deaf, refused], { degrade, starvedMs: 60_000 }).action?.kind).toBe('hand_over');
