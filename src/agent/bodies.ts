@@ -57,6 +57,10 @@ export const SaveTransactionsBody = Type.Object({
   operationKey: Type.String({ minLength: 1, maxLength: 100, pattern: '^[A-Za-z0-9-]+$' }),
   known: gtidSet,
 });
+export const FormerSettingBody = Type.Object({
+  name: Type.String({ maxLength: 128, pattern: '^[A-Za-z_][A-Za-z0-9_.$]*$' }),
+  value: Type.Union([Type.String({ maxLength: 65_535 }), Type.Null()]),
+});
 export const CpuLimitRequest = Type.Object({ limit: Type.Union([CpuLimitBody, Type.Null()]) });
 const PortsBody = Type.Object({
   hostaddr: HostAddress,

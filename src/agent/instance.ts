@@ -1,5 +1,6 @@
 import type { Logger } from 'pino';
 import type {
+  FormerSetting,
   InstanceState,
   InstanceView,
   SavedTransactions,
@@ -247,11 +248,14 @@ export class Instance {
   /** Restarts once per operation key; a key that was used before waits for the instance to be ready. */
   async restart(operationKey: string, mode: StopRequest['mode']): Promise<InstanceView> {
     const { signal } = this.#starting;
+    const isKnown = (): boolean => this.#record.operationKeys.includes(operationKey);
+    // Fencing must not wait for what is under way, nor for a disk that does not take the record.
+    if (mode === 'immediate' && !isKnown()) this.#run?.process.kill();
     return this.#exclusive(async () => {
       signal.throwIfAborted();
       this.#assertThere();
       const { operationKeys } = this.#record;
-      const repeated = operationKeys.includes(operationKey);
+      const repeated = isKnown();
       if (!repeated) {
         this.#record.operationKeys = [...operationKeys, operationKey].slice(-rememberedOperations);
         this.#record.desired = 'running';
@@ -271,16 +275,23 @@ export class Instance {
     throw new KlusterError('bad_request', `${record.instanceId} is no storage node`);
   }
 
+  /** @throws KlusterError agent_refused while the process runs */
+  async restoreSetting(former: FormerSetting): Promise<void> {
+    await this.#exclusive(async () => {
+      this.#assertThere();
+      if (this.#run !== null) throw new KlusterError('agent_refused', `${this.#record.instanceId} runs`);
+      await this.#options.engine.restoreSetting(former);
+    });
+  }
+
   /** @throws KlusterError cgroup_unavailable */
   async setCpuLimit(limit: CpuLimit | null): Promise<CpuLimit | null> {
     const { cgroup, record } = this.#options;
     return this.#exclusive(async () => {
       this.#assertThere();
       if (cgroup === null) {
-        throw new KlusterError(
-          'cgroup_unavailable',
-          `The machine of ${record.instanceId} has no cpu cgroup controller that the agent may write`,
-        );
+        const why = `The machine of ${record.instanceId} has no cpu cgroup controller that the agent may write`;
+        throw new KlusterError('cgroup_unavailable', why);
       }
       const found = cgroup.setLimit(record.instanceId, limit);
       const members = this.#run === null ? [] : processTree(this.#run.process.identity);

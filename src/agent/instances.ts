@@ -3,6 +3,7 @@ import { chmod, mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { pino, type Logger } from 'pino';
 import type {
+  FormerSetting,
   Account,
   AgentEvent,
   InstanceSpec,
@@ -224,6 +225,10 @@ export class Instances {
 
   async saveTransactions(id: InstanceId, request: SaveTransactionsRequest): Promise<SavedTransactions> {
     return this.#find(id).saveTransactions(request);
+  }
+
+  async restoreSetting(id: InstanceId, former: FormerSetting): Promise<void> {
+    await this.#find(id).restoreSetting(former);
   }
 
   /** @throws KlusterError cgroup_unavailable */

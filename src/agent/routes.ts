@@ -4,6 +4,7 @@ import { KlusterError, errorText } from '../core/errors/kluster-error.ts';
 import { instanceId, type InstanceId } from '../core/ids.ts';
 import {
   CpuLimitRequest,
+  FormerSettingBody,
   RestartBody,
   SaveTransactionsBody,
   StopBody,
@@ -69,6 +70,10 @@ function instanceRoutes(server: FastifyInstance, { instances }: RouteOptions): v
   server.post<WithId>('/v1/instances/:id/save-transactions', async ({ params, body }) =>
     instances.saveTransactions(idOf(params), parseBody(SaveTransactionsBody, body)),
   );
+  server.post<WithId>('/v1/instances/:id/restore-setting', async ({ params, body }) => {
+    await instances.restoreSetting(idOf(params), parseBody(FormerSettingBody, body));
+    return {};
+  });
   server.put<WithId>('/v1/instances/:id/cpu-limit', async ({ params, body }) => ({
     limit: await instances.setCpuLimit(idOf(params), parseBody(CpuLimitRequest, body).limit),
   }));

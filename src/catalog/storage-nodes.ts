@@ -52,8 +52,9 @@ export interface StorageNodeFilter {
 
 const selectNodes = `
   SELECT node.id, node.db_cluster_id, node.shard_id, node.svr_node_id, instance.instance_id, node.hostaddr,
-         node.port, node.member_state, node.status
-    FROM shard_nodes AS node JOIN kluster_instances AS instance ON instance.shard_node_id = node.id`;
+         node.port, node.member_state, node.status, absent.shard_node_id IS NOT NULL AS is_absent_holder
+    FROM shard_nodes AS node JOIN kluster_instances AS instance ON instance.shard_node_id = node.id
+         LEFT JOIN kluster_absent_holders AS absent ON absent.shard_node_id = node.id`;
 
 const parseNode = (row: SqlRow): StorageNode => ({
   id: storageNodeId(numberOf(row, 'id')),
@@ -65,6 +66,7 @@ const parseNode = (row: SqlRow): StorageNode => ({
   port: numberOf(row, 'port'),
   memberState: oneOf(row, 'member_state', memberStates),
   status: oneOf(row, 'status', nodeStatuses),
+  isAbsentHolder: numberOf(row, 'is_absent_holder') === 1,
 });
 
 /** The mysqld of shards: shard_nodes, with the instance behind each, the shard's num_nodes and node_map_master. */
@@ -138,8 +140,17 @@ export class StorageNodes {
     );
   }
 
+  /** Of a node that has its data, or never had any: nothing counts on it beyond that. */
   async setStatus(sql: Sql, id: StorageNodeId, status: NodeStatus): Promise<void> {
     await sql.execute('UPDATE shard_nodes SET status = ? WHERE id = ?', [status, id]);
+    await sql.execute('DELETE FROM kluster_absent_holders WHERE shard_node_id = ?', [id]);
+  }
+
+  /** From now on it loses its data. `isAbsentHolder`: and too few others have it, as far as anybody knows. */
+  async beginRebuild(sql: Sql, id: StorageNodeId, isAbsentHolder: boolean): Promise<void> {
+    await this.setStatus(sql, id, 'creating');
+    if (isAbsentHolder)
+      await sql.execute('INSERT INTO kluster_absent_holders (shard_node_id) VALUES (?)', [id]);
   }
 
   /** Cores that the node may use; 0: no limit. */

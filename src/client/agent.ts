@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { text } from 'node:stream/consumers';
 import { isDeadlineError, linkedSignal, withDeadline } from '../core/abort.ts';
 import type {
+  FormerSetting,
   AgentEvent,
   Health,
   InstanceSpec,
@@ -138,6 +139,12 @@ export class AgentClient {
   ): Promise<SavedTransactions> {
     const path = instancePath(id, '/save-transactions');
     return this.#call({ method: 'POST', path, body, deadlineMs: logReadingMs }, options);
+  }
+
+  /** Puts back what a variable or setting was, of a server that is stopped. */
+  async restoreSetting(id: InstanceId, former: FormerSetting, options?: CallOptions): Promise<void> {
+    const path = instancePath(id, '/restore-setting');
+    await this.#call({ method: 'POST', path, body: former, deadlineMs: quickMs }, options);
   }
 
   /** The limit as the kernel has it afterwards. */

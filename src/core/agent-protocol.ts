@@ -14,6 +14,7 @@ import type { InstanceId } from './ids.ts';
  *   POST   /v1/instances/:id/restart           RestartRequest → InstanceView, ready
  *   POST   /v1/instances/:id/remake            RestartRequest → InstanceView: all data removed, made again from the template
  *   POST   /v1/instances/:id/save-transactions SaveTransactionsRequest → SavedTransactions
+ *   POST   /v1/instances/:id/restore-setting   FormerSetting → {}; refused while the process runs
  *   PUT    /v1/instances/:id/cpu-limit         { limit: CpuLimit | null } → { limit } as read back from the kernel
  *   DELETE /v1/instances/:id                   process stopped, every directory removed; 200 also when unknown
  *   POST   /v1/ports/check                     PortCheck → { busy: number[] }
@@ -177,6 +178,13 @@ export interface RestartRequest {
   readonly operationKey: string;
   /** How the process ends first; default `fast`. */
   readonly mode?: StopRequest['mode'];
+}
+
+/** What a server is to read at its next start instead of what was set since. */
+export interface FormerSetting {
+  readonly name: string;
+  /** Null: it was not set. */
+  readonly value: string | null;
 }
 
 /** Asks for the transactions in a storage node's binary and relay logs that somebody else lacks. */

@@ -80,6 +80,11 @@ export interface StorageNode {
   readonly port: number;
   readonly memberState: MemberState;
   readonly status: NodeStatus;
+  /**
+   * It is being rebuilt, and before that it may have acknowledged what too few others have: a failover has to count on it,
+   * though nobody can ask it.
+   */
+  readonly isAbsentHolder: boolean;
 }
 
 export interface ComputeNode {

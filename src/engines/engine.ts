@@ -1,5 +1,6 @@
 import type {
   EngineName,
+  FormerSetting,
   InstanceStanding,
   SavedTransactions,
   SaveTransactionsRequest,
@@ -93,6 +94,8 @@ export interface EngineInstance {
   bootstrap(signal: AbortSignal): Promise<void>;
   /** Saves what the transaction logs on disk have beyond what is known; whether the process runs does not matter. */
   saveTransactions?(request: SaveTransactionsRequest): Promise<SavedTransactions>;
+  /** While no process runs: puts back what a variable or setting was, which the server may not start with. */
+  restoreSetting(former: FormerSetting): Promise<void>;
   /** What the end of the log of a failed start tells; null when nothing particular. */
   diagnose(log: string): ErrorName | null;
 }

@@ -1,7 +1,8 @@
 import { GtidSet } from '../core/gtid-set.ts';
-import { colonAddress } from '../core/model.ts';
+import { colonAddress, type StorageNode } from '../core/model.ts';
+import { isStarved } from './degrade.ts';
 import { diskTrouble } from './disk-word.ts';
-import type { Diagnosis } from './diagnosis.ts';
+import type { Diagnosis, RebuildAction } from './diagnosis.ts';
 import type { Answered } from './shared-diagnoses.ts';
 import {
   sameAddress,
@@ -19,28 +20,43 @@ export function isBroken(answer: NodeAnswer | null): boolean {
   return channel !== null && channel.applierError !== null && !channel.applierRunning;
 }
 
+type Replica = Answered & Pick<NodeObservation, 'brokenMs'>;
+
 /**
  * Of several faults the one that can be mended at once comes first, then what takes a job: a node that nothing can be done
  * about must not hide the others.
  */
-export function replicaFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
-  const { node: source, answer: ofSource } = primary;
-  if (ofSource === null) return null;
+export function replicaFault(shard: ShardObservation, primary: Answered): Diagnosis | null {
   const faults = shard.nodes.flatMap((observed) => {
     const { node, answer, brokenMs } = observed;
     // What cannot write can neither be started nor made to follow.
-    if (answer === null || node.id === source.id || diskTrouble(observed) !== null) return [];
-    return channelFault({ node, answer, brokenMs }, { node: source, answer: ofSource }) ?? [];
+    if (answer === null || node.id === primary.node.id || diskTrouble(observed) !== null) return [];
+    return channelFault({ node, answer, brokenMs }, primary) ?? [];
   });
-  return (
-    faults.find(({ action }) => action !== null && action.kind !== 'rebuild') ??
-    faults.find(({ action }) => action !== null) ??
-    faults[0] ??
-    null
-  );
+  faults.push(...shard.unfinished.map(unfinished));
+  const atOnce = faults.find(({ action }) => action !== null && action.kind !== 'rebuild');
+  const job = oneRebuild(faults, isStarved(shard, primary));
+  if (atOnce === undefined) return job ?? faults[0] ?? null;
+  return job?.action.urgent === true ? { ...atOnce, rebuild: job.action } : atOnce;
 }
 
-type Replica = Answered & Pick<NodeObservation, 'brokenMs'>;
+/** One job at a time; which of the nodes it is for, is decided when it is asked for. */
+function oneRebuild(
+  faults: readonly Diagnosis[],
+  urgent: boolean,
+): (Diagnosis & { readonly action: RebuildAction }) | null {
+  const all = faults.flatMap(({ action, ...fault }) =>
+    action?.kind === 'rebuild' ? [{ ...fault, action }] : [],
+  );
+  const [first, ...rest] = all;
+  if (first === undefined) return null;
+  const others = rest.map(({ action: { node, cause } }) => ({ node, cause }));
+  return { ...first, action: { ...first.action, others, urgent } };
+}
+
+function rebuild(node: StorageNode, cause: string): RebuildAction {
+  return { kind: 'rebuild', node, cause, others: [], urgent: false };
+}
 
 function channelFault(replica: Replica, primary: Answered): Diagnosis | null {
   const { node, answer, brokenMs } = replica;
@@ -59,14 +75,37 @@ function channelFault(replica: Replica, primary: Answered): Diagnosis | null {
       reason: wait
         ? `${stopped}; when it stays so, the node is made again from another one`
         : `${stopped}: making the node again from another one`,
-      action: wait ? null : { kind: 'rebuild', node, cause: 'broken' },
+      action: wait ? null : rebuild(node, 'broken'),
     };
   }
   if (!follows) return astray(replica, primary);
+  return (
+    behind(replica, primary) ?? {
+      state: 'replica_stopped',
+      reason: `replication on ${at} does not run, as after a restart: starting it`,
+      action: { kind: 'start_replica', node },
+    }
+  );
+}
+
+/** Following would end at once with an error, however often it is begun. */
+function behind({ node, answer }: Answered, primary: Answered): Diagnosis | null {
+  const missing = GtidSet.parse(primary.answer.purged).subtract(GtidSet.parse(answer.gtids));
+  if (missing.isEmpty) return null;
   return {
-    state: 'replica_stopped',
-    reason: `replication on ${at} does not run, as after a restart: starting it`,
-    action: { kind: 'start_replica', node },
+    state: 'replica_behind',
+    reason:
+      `${colonAddress(node)} lacks ${String(missing.size)} transactions that the primary ${colonAddress(primary.node)} has in no log ` +
+      `any more (${missing.toString()}): making the node again from another one`,
+    action: rebuild(node, 'behind'),
+  };
+}
+
+function unfinished(node: StorageNode): Diagnosis {
+  return {
+    state: 'replica_unfinished',
+    reason: `the job that was to make ${colonAddress(node)} has ended without that: making the node again from another one`,
+    action: rebuild(node, 'unfinished'),
   };
 }
 
@@ -81,9 +120,11 @@ function astray(replica: Answered, primary: Answered): Diagnosis {
     return {
       state: 'replica_errant',
       reason: `${at} has ${String(errant.size)} transactions that the primary ${colonAddress(primary.node)} lacks (${errant.toString()}): saving them, and making the node again from another one`,
-      action: { kind: 'rebuild', node: replica.node, cause: `errant ${errant.toString()}` },
+      action: rebuild(replica.node, `errant ${errant.toString()}`),
     };
   }
+  const lacking = behind(replica, primary);
+  if (lacking !== null) return lacking;
   const { channel } = replica.answer;
   const source = channel === null ? 'nobody' : colonAddress(channel.source);
   return {

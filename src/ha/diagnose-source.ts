@@ -1,6 +1,7 @@
 import { colonAddress, type StorageNode } from '../core/model.ts';
-import { dueChange, pendingStarvation } from './degrade.ts';
+import { demanded, dueChange, heldPrimary, isStarved, pendingStarvation } from './degrade.ts';
 import { otherDisk, primaryDisk } from './disk-faults.ts';
+import { diskTrouble } from './disk-word.ts';
 import { replicaFault } from './diagnose-replica.ts';
 import { cutOffReplica, isolatedPrimary } from './isolated-primary.ts';
 import type { Diagnosis } from './diagnosis.ts';
@@ -27,12 +28,14 @@ export function diagnoseSource(shard: ShardObservation): Diagnosis {
     };
   }
   return (
-    secondWriter(shard, primary.node) ??
+    secondWriter(shard, primary.node, (node) => !cannotBeClosed(node)) ??
     primaryFault(shard, primary) ??
     staleRoute(shard, primary.node) ??
     dueHandOver(shard, primary) ??
+    secondWriter(shard, primary.node, cannotBeClosed) ??
     ofAnswered(primary, (answering) => dueChange(shard, answering)) ??
-    replicaFault(shard, primary) ??
+    ofAnswered(primary, (answering) => heldPrimary(shard, answering, replicaFault(shard, answering))) ??
+    ofAnswered(primary, (answering) => replicaFault(shard, answering)) ??
     primaryDisk(shard, primary) ??
     isolatedPrimary(shard, primary) ??
     ofAnswered(primary, (answering) => pendingStarvation(shard, answering)) ??
@@ -49,8 +52,15 @@ function dueHandOver(shard: ShardObservation, primary: NodeObservation): Diagnos
   return diagnoses.find((diagnosis) => diagnosis !== null && diagnosis.action !== null) ?? null;
 }
 
-function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis | null {
-  const writer = answered(shard.nodes).find(
+/** Its disk holds up whoever tries. It is fenced, and must not keep the primary from being replaced. */
+const cannotBeClosed = (node: NodeObservation): boolean => diskTrouble(node) === 'frozen';
+
+function secondWriter(
+  shard: ShardObservation,
+  primary: StorageNode,
+  isMeant: (node: NodeObservation) => boolean,
+): Diagnosis | null {
+  const writer = answered(shard.nodes.filter(isMeant)).find(
     ({ node, answer }) => node.id !== primary.id && !answer.superReadOnly,
   );
   if (writer === undefined) return null;
@@ -62,25 +72,24 @@ function secondWriter(shard: ShardObservation, primary: StorageNode): Diagnosis 
 }
 
 function primaryFault(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
-  const { acknowledgements: certain } = shard;
+  const wanted = shard.haMode === 'rbr' ? demanded(shard) : 0;
   const at = colonAddress(primary.node);
   if (primary.answer === null) return dueHandOver(shard, primary) ?? silentPrimary(shard, primary);
-  const { superReadOnly, acknowledgements } = primary.answer;
-  if (superReadOnly) {
-    return {
-      state: 'primary_closed',
-      reason: `the primary ${at} is read-only, as after a restart: opening it`,
-      action: { kind: 'open', node: primary.node },
-    };
+  const closed = (reason: string): Diagnosis => {
+    return { state: 'primary_closed', reason, action: { kind: 'open', node: primary.node } };
+  };
+  const { superReadOnly, acknowledgements, channel } = primary.answer;
+  if (superReadOnly && !isStarved(shard, { node: primary.node, answer: primary.answer })) {
+    return closed(`the primary ${at} is read-only, as after a restart: opening it`);
   }
-  if (acknowledgements < certain) {
-    return {
-      state: 'primary_closed',
-      reason: `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(certain)}: setting it`,
-      action: { kind: 'open', node: primary.node },
-    };
+  // Also of one that stays closed: it lets prepared transactions be committed.
+  if (acknowledgements < wanted) {
+    return closed(
+      `commits on ${at} wait for ${String(acknowledgements)} acknowledgements instead of ${String(wanted)}: setting it`,
+    );
   }
-  return null;
+  if (channel === null) return null;
+  return closed(`the primary ${at} still has the channel to its former source: taking it away`);
 }
 
 function ofAnswered(

@@ -26,8 +26,10 @@ export type ShardState =
   | 'primary_starved'
   /** Commits wait for fewer acknowledgements than asked for. */
   | 'primary_degraded'
-  /** The recorded primary came back read-only, as every server starts. */
+  /** The recorded primary came back read-only, as every server starts, or is not yet what a primary has to be. */
   | 'primary_closed'
+  /** It stays read-only: too few replicas receive from it for a commit to end. */
+  | 'primary_held'
   /** The group has a primary that the catalog does not name yet. */
   | 'primary_moved'
   /** A compute node sends its sessions to another server than the primary. */
@@ -46,10 +48,28 @@ export type ShardState =
   | 'replica_errant'
   /** Replication of a replica has stopped with an error. */
   | 'replica_broken'
+  /** A replica lacks transactions that the primary has in no log any more. */
+  | 'replica_behind'
+  /** The job that was to make or rebuild a node has ended without that. */
+  | 'replica_unfinished'
   /** As `primary_full` and `primary_frozen`, of another node. */
   | 'node_full'
   | 'node_frozen'
   | 'node_unreachable';
+
+export interface RebuildCandidate {
+  readonly node: StorageNode;
+  /** What is wrong with it: the same node is rebuilt again soon only for another cause. */
+  readonly cause: string;
+}
+
+export interface RebuildAction extends RebuildCandidate {
+  readonly kind: 'rebuild';
+  /** Those whose turn it is when the node was rebuilt in vain. */
+  readonly others: readonly RebuildCandidate[];
+  /** No write can end before: what has failed is begun again soon. */
+  readonly urgent: boolean;
+}
 
 export type ShardAction =
   | { readonly kind: 'close'; readonly node: StorageNode }
@@ -58,12 +78,7 @@ export type ShardAction =
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
   | { readonly kind: 'join_group'; readonly node: StorageNode }
   | { readonly kind: 'start_replica'; readonly node: StorageNode }
-  | {
-      readonly kind: 'rebuild';
-      readonly node: StorageNode;
-      /** What is wrong with it: the same node is rebuilt again soon only for another cause. */
-      readonly cause: string;
-    }
+  | RebuildAction
   | { readonly kind: 'follow'; readonly node: StorageNode; readonly primary: StorageNode }
   | {
       readonly kind: 'fail_over';
@@ -84,6 +99,8 @@ export type ShardAction =
       readonly candidates: readonly StorageNode[];
       /** So many others must be able to acknowledge what the successor commits. */
       readonly acknowledgers: number;
+      /** Not when a candidate reaches the primary: its replication is about to go on. */
+      readonly unlessReached: boolean;
     }
   | {
       readonly kind: 'set_acknowledgements';
@@ -99,4 +116,6 @@ export interface Diagnosis {
   /** One sentence for people: who, what, why this action or none. */
   readonly reason: string;
   readonly action: ShardAction | null;
+  /** Asked for as well: a replica may be startable again and again in vain while this would help. */
+  readonly rebuild?: RebuildAction;
 }

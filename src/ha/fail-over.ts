@@ -32,8 +32,8 @@ const othersWaitMs = 5000;
  * 3. apply: the successor applies everything it has received; its relay logs are not touched before. Meanwhile the others,
  *    once they have applied what they received themselves, are made to follow it, for its first commit needs them.
  * 4. promote: recorded under the epoch: a manager whose term has ended stops here.
- * 5. open: it accepts writes; then the compute nodes, connected to long before, send their sessions to it. (Sessions that
- *    come earlier find a closed server, and wait again.)
+ * 5. open: it accepts writes, unless too few others are there to follow it; then the compute nodes, connected to long before,
+ *    send their sessions to it. (Sessions that come earlier find a closed server, and wait again.)
  *
  * A manager that dies in between leaves a shard that the next one knows: before `promote` the primary is still lost and
  * everything begins anew; after it the new primary is closed, its replicas astray, or routes stale, each of them a state with
@@ -65,7 +65,7 @@ export async function failOver(context: RepairContext, action: FailOver, signal:
     reached('apply');
     await promote(context, { successor: successor.node, uuid, log }, signal);
     reached('promote');
-    await open(context, { rerouting, successor: successor.node, log }, signal);
+    await open(context, { rerouting, successor: successor.node, promised: others.length, log }, signal);
     reached('open');
     log.add('follow', await following);
     await log.written();
@@ -134,24 +134,33 @@ async function followAll(
 interface Opening {
   readonly rerouting: Rerouting;
   readonly successor: StorageNode;
+  /** Replicas that are being made to follow it. */
+  readonly promised: number;
   readonly log: FailOverLog;
 }
 
 /** A compute node that does not answer is re-routed when it does. */
 async function open(
   context: RepairContext,
-  { rerouting, successor, log }: Opening,
+  { rerouting, successor, promised, log }: Opening,
   signal: AbortSignal,
 ): Promise<void> {
   const at = colonAddress(successor);
-  let opening: Promise<void> | undefined;
+  let opening: Promise<boolean> | undefined;
+  let accepts = false;
   const opened = new Promise<void>((resolve, reject) => {
-    opening = openPrimary(context, successor, signal, resolve);
-    opening.catch(reject);
+    const onOpen = (): void => {
+      accepts = true;
+      resolve();
+    };
+    opening = openPrimary(context, { node: successor, promised, onOpen }, signal);
+    opening.then(() => {
+      resolve();
+    }, reject);
   });
   const rerouted = rerouting.reroute(opened, othersWaitMs);
   await opened;
-  log.add('open', `${at} accepts writes`);
+  log.add('open', accepts ? `${at} accepts writes` : `${at} stays closed until enough replicas follow it`);
   const { done, failed } = await rerouted;
   const told = done.map((name) => `${name} sends its sessions to ${at}`);
   log.add('reroute', [...told, ...failed].join('; ') || 'there is no compute node');

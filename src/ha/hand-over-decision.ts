@@ -13,6 +13,8 @@ export interface Trouble {
   readonly ms: number;
   /** For so long the manager waits for it to pass. */
   readonly neededMs: number;
+  /** It is over as soon as replicas reach the primary. */
+  readonly endsWhenReached?: boolean;
 }
 
 /**
@@ -39,6 +41,7 @@ export function handOverOrWait(
       quorum: quorumOf(shard),
       candidates: candidates.map(({ node }) => node),
       acknowledgers: shard.acknowledgements,
+      unlessReached: trouble.endsWhenReached ?? false,
     },
   };
 }

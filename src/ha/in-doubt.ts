@@ -5,6 +5,7 @@ import { parseBranchName, type GlobalTransaction } from '../core/global-transact
 import type { ShardId } from '../core/ids.ts';
 import type { HostPort, Shard, StorageNode } from '../core/model.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
+import { isSuperReadOnly } from '../engines/mysql/read-only.ts';
 import { preparedBranches } from '../engines/mysql/xa.ts';
 import type { SqlSession } from '../engines/sql.ts';
 import { AddressBook } from './address-book.ts';
@@ -144,6 +145,8 @@ export class InDoubtWatch {
     if (place === undefined) return 0;
     return withMysql(place.address, signal, async (session) => {
       const names = await preparedBranches(session);
+      // A closed primary commits them all the same, waits for acknowledgements, and keeps copies of itself waiting.
+      if (names.length > 0 && (await isSuperReadOnly(session))) return names.length;
       const ages = watched.ages.see(names, performance.now());
       this.#report(watched, place, names);
       let left = 0;

@@ -11,6 +11,12 @@ import type { NodeObservation, ShardObservation } from './shard-observation.ts';
  */
 export const isolationPatienceMs = 3000;
 
+/**
+ * A replica that reaches the primary again connects within a second or two; one that has not after so long is refused, and
+ * no network brings it back.
+ */
+const reconnectMs = 15_000;
+
 /** What bears on it. */
 type Isolating = Pick<ShardObservation, 'haMode' | 'nodes' | 'acknowledgements'>;
 
@@ -26,7 +32,7 @@ function cutOffReplicas({ nodes }: Isolating, primary: Answered): readonly Answe
  */
 export function isIsolated(shard: Isolating, primary: Answered): boolean {
   const { haMode, nodes, acknowledgements } = shard;
-  if (haMode !== 'rbr' || acknowledgements === 0 || primary.answer.superReadOnly) return false;
+  if (haMode !== 'rbr' || acknowledgements === 0) return false;
   const cutOff = cutOffReplicas(shard, primary).length;
   return cutOff > 0 && nodes.length - 1 - cutOff < acknowledgements;
 }
@@ -48,6 +54,7 @@ export function isolatedPrimary(shard: ShardObservation, observed: NodeObservati
       `so that commits lack their ${String(shard.acknowledgements)} acknowledgements`,
     ms: shard.isolatedMs,
     neededMs: isolationPatienceMs,
+    endsWhenReached: shard.isolatedMs < reconnectMs,
   });
 }
 

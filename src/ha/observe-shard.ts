@@ -18,8 +18,10 @@ export interface ShardRecord {
   readonly cluster: Cluster;
   /** Those that serve: what jobs are making or removing is not theirs to be looked at. */
   readonly nodes: readonly StorageNode[];
-  /** Those that an operator has stopped; what they acknowledged before counts. */
+  /** Those that an operator has stopped, or that are rebuilt without proof; what they acknowledged before counts. */
   readonly stopped: readonly StorageNode[];
+  /** Those that no job is making any more, though it has not finished them. */
+  readonly unfinished: readonly StorageNode[];
   readonly comps: readonly ComputeNode[];
   readonly account: ManagementAccount;
   /** Every account of the cluster by its purpose. */
@@ -53,7 +55,7 @@ export async function observeShard(
   { witnesses, silences, breaks, starvation, isolation, primaryDisk }: ShardMemory,
   signal: AbortSignal,
 ): Promise<ShardObservation> {
-  const { shard, cluster, nodes, stopped, comps, account, accounts, recentFailovers, noSwitchUntil } = record;
+  const { shard, cluster, nodes, comps, account, accounts } = record;
   const lookedAt = performance.now();
   const [answers, routes] = await Promise.all([
     Promise.all(nodes.map((node) => observeNode(node, cluster.haMode, account, signal))),
@@ -74,10 +76,11 @@ export async function observeShard(
     starvedMs: 0,
     isolatedMs: 0,
     diskMs: 0,
-    noSwitchUntil,
+    noSwitchUntil: record.noSwitchUntil,
     nodes: observed,
-    stopped,
-    recentFailovers,
+    stopped: record.stopped,
+    unfinished: record.unfinished,
+    recentFailovers: record.recentFailovers,
     failoverPolicy: witnesses.failoverPolicy,
     routes,
   };

@@ -4,8 +4,9 @@ import { readChannel, removeChannel, stopChannel } from '../engines/mysql/channe
 import { withMysql } from '../engines/mysql/connection.ts';
 import { receivedGtids, waitForGtids } from '../engines/mysql/gtid.ts';
 import { makeWritable } from '../engines/mysql/read-only.ts';
-import { requireAcknowledgements } from '../engines/mysql/semi-sync.ts';
+import { readSemiSync, requireAcknowledgements } from '../engines/mysql/semi-sync.ts';
 import type { SqlSession } from '../engines/sql.ts';
+import { demanded } from './degrade.ts';
 import type { RepairContext } from './repair-context.ts';
 
 const applyWaitSeconds = 30;
@@ -18,18 +19,43 @@ export async function requireOffice({ catalog, shard }: RepairContext, signal: A
   }
 }
 
-/** Lets the recorded primary accept writes: each commit waits for its acknowledgements. `onOpen` is called when it does. */
+interface ToBeOpened {
+  readonly node: StorageNode;
+  /** So many replicas are being made to follow it at this moment. */
+  readonly promised: number;
+  /** Called when it accepts writes. */
+  readonly onOpen?: () => void;
+}
+
+/**
+ * Lets the recorded primary accept writes: each commit waits for its acknowledgements. With fewer replicas that receive from it
+ * than these, and fewer promised, it is made ready and stays closed.
+ * @returns whether it accepts writes
+ */
 export async function openPrimary(
   context: RepairContext,
-  node: StorageNode,
+  { node, promised, onOpen }: ToBeOpened,
   signal: AbortSignal,
-  onOpen?: () => void,
-): Promise<void> {
+): Promise<boolean> {
   await requireOffice(context, signal);
   const { hostaddr, port } = node;
-  await withMysql({ hostaddr, port, ...context.account }, signal, (session) =>
-    becomePrimary(session, context.shard.acknowledgements, onOpen === undefined ? {} : { onOpen }),
-  );
+  const acknowledgements = context.cluster.haMode === 'rbr' ? demanded(context.shard) : 0;
+  return withMysql({ hostaddr, port, ...context.account }, signal, async (session) => {
+    if (promised < acknowledgements) {
+      await becomeReady(session, acknowledgements);
+      if ((await readSemiSync(session)).clients < acknowledgements) return false;
+    }
+    await becomePrimary(session, acknowledgements, onOpen === undefined ? {} : { onOpen });
+    return true;
+  });
+}
+
+/** Everything that makes a primary but being open. */
+async function becomeReady(session: SqlSession, acknowledgements: number): Promise<void> {
+  if (acknowledgements > 0) await requireAcknowledgements(session, acknowledgements);
+  if ((await readChannel(session)) === null) return;
+  await leaveSource(session);
+  await removeChannel(session);
 }
 
 /** What can be done before a node becomes the primary, and what is to be told when it is. */

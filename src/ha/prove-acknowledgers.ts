@@ -11,22 +11,29 @@ const reachMs = 2500;
 /**
  * The candidates that enough others reach to acknowledge their commits, as the agents of those try it out. Without this a
  * broken network between all nodes would make the role go round, and every node commit something of its own.
- * @throws KlusterError agent_refused when there is none
+ * @throws KlusterError agent_refused when there is none, or when a candidate reaches the primary and that is all it takes
  */
 export async function provedCandidates(
   context: RepairContext,
-  { candidates, acknowledgers }: HandOver,
+  { node: primary, candidates, acknowledgers, unlessReached }: HandOver,
   signal: AbortSignal,
 ): Promise<readonly StorageNode[]> {
   const failures: string[] = [];
   const reaches = await Promise.all(
     candidates.map(async (node) => {
-      const others = candidates.filter(({ id }) => id !== node.id);
+      const others = [...candidates.filter(({ id }) => id !== node.id), primary];
       const { reached, failure } = await reachedFrom(context, { node, others }, signal);
       if (failure !== null) failures.push(`${colonAddress(node)}: ${failure}`);
       return reached;
     }),
   );
+  const reaching = candidates.filter((_, index) => reaches[index]?.some(({ id }) => id === primary.id));
+  if (unlessReached && reaching.length > 0) {
+    throw new KlusterError(
+      'agent_refused',
+      `${reaching.map(colonAddress).join(', ')} can reach ${colonAddress(primary)} again: given time to connect`,
+    );
+  }
   const proved = candidates.filter(
     (candidate) =>
       reaches.filter((reached) => reached.some((node) => node.id === candidate.id)).length >= acknowledgers,

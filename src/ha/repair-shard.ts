@@ -33,7 +33,8 @@ export async function repairShard(
     case 'close':
       return closeNode(context, action.node, signal);
     case 'open':
-      return openPrimary(context, action.node, signal);
+      await openPrimary(context, { node: action.node, promised: 0 }, signal);
+      return;
     case 'start_replica':
       return withMysql(address, signal, startChannel);
     case 'rebuild':

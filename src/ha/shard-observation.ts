@@ -15,6 +15,8 @@ export interface AgentReport {
 export interface NodeAnswer extends Omit<NodeState, 'executed' | 'received'> {
   /** Executed and, for a replica, received transactions. */
   readonly gtids: string;
+  /** Executed transactions that are in none of its binary logs: it cannot send them to a replica. */
+  readonly purged: string;
   /** Its own state in its group (mgr). */
   readonly groupState: GroupMemberState;
   /** The group as it sees it (mgr). */
@@ -75,8 +77,13 @@ export interface ShardObservation {
   /** Until when automatic failover is suspended (`set_noswitch`); null when it is not. */
   readonly noSwitchUntil: Date | null;
   readonly nodes: readonly NodeObservation[];
-  /** Nodes that an operator has stopped: nobody asks them, and they may have acknowledged what no other node has. */
+  /**
+   * Nodes that an operator has stopped, or that lost their data to a rebuild which nothing else could replace: nobody asks
+   * them, and they may have acknowledged what no other node has.
+   */
   readonly stopped: readonly StorageNode[];
+  /** Nodes that were being made or rebuilt by a job which has ended before it had done so. */
+  readonly unfinished: readonly StorageNode[];
   /** Automatic failovers of this shard within the last hour. */
   readonly recentFailovers: number;
   readonly failoverPolicy: FailoverPolicy;

@@ -18,6 +18,7 @@ import { repairShard } from './repair-shard.ts';
 import { defaultFailoverPolicy, type AgentReport, type FailoverPolicy } from './shard-observation.ts';
 import { Silences } from './silences.ts';
 import { Since } from './since.ts';
+import { unfinishedNodes } from './unfinished-nodes.ts';
 import { Starvation } from './starvation.ts';
 import { WatchLoop, type Look, type WatchContext } from './watch-loop.ts';
 
@@ -38,7 +39,7 @@ const limits = { routine: 16, urgent: 64 };
 const healthyPace: Pace = { unwatchedMs: 30_000, watchedMs: 120_000 };
 /** After an action, or while something is not as it should be. */
 const watchfulIntervalMs = 1000;
-/** While the primary does not answer. */
+/** While the primary does not answer, or waits for its replicas to connect. */
 const urgentIntervalMs = 100;
 /** One look and one action. */
 const checkDeadlineMs = 90_000;
@@ -214,11 +215,12 @@ export class ShardWatch implements ShardGate {
     );
     freePlace();
     const diagnosis = diagnose(observation);
+    const { agents, submit } = this.#options;
+    const context = { ...record, catalog, agents, submit, faultPoint };
+    if (diagnosis.rebuild !== undefined) await repairShard(context, diagnosis.rebuild, signal);
     if (diagnosis.action !== null) {
       // Told before it is done: what an action that hangs was meant for must be known.
       this.#tell(watched, diagnosis);
-      const { agents, submit } = this.#options;
-      const context = { ...record, catalog, agents, submit, faultPoint };
       await repairShard(context, diagnosis.action, signal);
     }
     return diagnosis;
@@ -226,18 +228,22 @@ export class ShardWatch implements ShardGate {
 
   /** Null while no node of the shard serves. */
   async #read(watched: Watched, signal: AbortSignal): Promise<ShardRecord | null> {
-    const reading = await this.#options.catalog.shardReadings.get(watched.shard.id, signal);
+    const { catalog } = this.#options;
+    const { id } = watched.shard;
+    const reading = await catalog.shardReadings.get(id, signal);
     if (reading === undefined) return null;
     const { nodes, comps } = reading;
-    this.#addresses.put(watched.shard.id, [...nodes, ...comps]);
+    this.#addresses.put(id, [...nodes, ...comps]);
     const accounts = reading.accounts();
     const account = accounts.get('management');
     // Jobs that make, rebuild and delete nodes look after them.
     const serving = nodes.filter((node) => node.status === 'active' || node.status === 'inactive');
-    const stopped = nodes.filter((node) => node.status === 'manual_stop');
+    const stopped = nodes.filter((node) => node.status === 'manual_stop' || node.isAbsentHolder);
     watched.nodes = serving;
     if (account === undefined || serving.length === 0) return null;
-    return { ...reading, nodes: serving, stopped, account, accounts };
+    const isMade = nodes.some(({ status }) => status === 'creating');
+    const unfinished = isMade ? await unfinishedNodes(catalog, watched.shard, signal) : [];
+    return { ...reading, nodes: serving, stopped, unfinished, account, accounts };
   }
 
   #tell(watched: Watched, diagnosis: Diagnosis): void {
@@ -252,6 +258,8 @@ export class ShardWatch implements ShardGate {
 /** While something is the matter; after an action comes the next one. */
 function nextLook(diagnosis: Diagnosis): NextLook {
   if (diagnosis.state === 'primary_unreachable') return { inMs: urgentIntervalMs, urgent: true };
+  if (diagnosis.state === 'primary_held' && diagnosis.action === null)
+    return { inMs: urgentIntervalMs, urgent: true };
   // A job that was asked for takes its time.
   const { action } = diagnosis;
   if (action === null || action.kind === 'rebuild') return { inMs: watchfulIntervalMs };

@@ -66,7 +66,7 @@ export function silentPrimary(shard: ShardObservation, primary: NodeObservation)
   const present = answered(replicas);
   // Of n replicas any n-k+1 include one that acknowledged a given commit, when a commit needs k acknowledgements.
   const counted = replicas.length + shard.stopped.length;
-  const quorum = counted - shard.acknowledgements + 1;
+  const quorum = Math.max(1, counted - shard.acknowledgements + 1);
   if (shard.acknowledgements === 0) {
     return wait(
       'the shard is degraded: commits waited for nobody, so only the primary is known to have them all',

@@ -10,7 +10,7 @@ const updateShardDegradeConfParas = Type.Object({
   shard_id: identifier({ description: 'Id of the shard.', codes: { invalid: 70_024 } }),
   conf_degrade_state: choice(['ON', 'OFF'], {
     description:
-      'ON: when too few replicas acknowledge for conf_degrade_time, commits wait for fewer. OFF: they wait until replicas are back.',
+      'ON: when too few replicas acknowledge for conf_degrade_time, commits wait for fewer. OFF: they wait until replicas are back, also those of a shard that has degraded before.',
     codes: { invalid: 70_005 },
     example: 'ON',
   }),
@@ -28,7 +28,7 @@ const updateShardDegradeConfParas = Type.Object({
 /** Seconds, of a shard for which none were ever given. */
 const defaultSeconds = 25;
 
-/** Whether a shard may degrade. One that is degraded already stays so until its replicas are back. */
+/** Whether a shard may degrade. With OFF, one that is degraded waits for all acknowledgements again at once. */
 export const updateShardDegradeConf = defineImmediateJob<Services>()({
   jobType: 'update_shard_degrade_conf',
   aliases: [],

@@ -66,6 +66,7 @@ export async function startPostgresIn(
       '--no-sync',
     ]),
     user: owner,
+    env: settings.environment ?? {},
     cwd: directory,
     signal: AbortSignal.timeout(readyDeadlineMs),
     deadlineMs: readyDeadlineMs,

@@ -21,6 +21,7 @@ export function node(index: number): StorageNode {
     port: 57_001,
     memberState: index === 1 ? 'source' : 'replica',
     status: 'active',
+    isAbsentHolder: false,
   };
 }
 
@@ -70,6 +71,7 @@ export const plain: NodeAnswer = {
   acknowledgers: 0,
   commitsWaiting: 0,
   gtids: `${uuid}:1-10`,
+  purged: '',
   groupState: 'OFFLINE',
   group: [],
 };
@@ -97,6 +99,7 @@ export const shard = {
   noSwitchUntil: null,
   nodes: [],
   stopped: [],
+  unfinished: [],
   recentFailovers: 0,
   failoverPolicy: defaultFailoverPolicy,
   routes: [],

@@ -5,6 +5,12 @@ export async function executedGtids(session: SqlSession): Promise<string> {
   return row === undefined ? '' : textOf(row, 'value');
 }
 
+/** Executed transactions that are in no binary log (any more). */
+export async function purgedGtids(session: SqlSession): Promise<string> {
+  const [row] = await session.rows('SELECT @@GLOBAL.gtid_purged AS value');
+  return row === undefined ? '' : textOf(row, 'value');
+}
+
 /** Waits until the server has applied `gtids`; false when it has not after `seconds`. */
 export async function waitForGtids(session: SqlSession, gtids: string, seconds: number): Promise<boolean> {
   const [row] = await session.rows('SELECT WAIT_FOR_EXECUTED_GTID_SET(?, ?) AS timed_out', [gtids, seconds], {

@@ -3,6 +3,7 @@ import { join } from 'node:path';
 import type { Connection, RowDataPacket } from 'mysql2/promise';
 import type {
   Account,
+  FormerSetting,
   MysqlInstanceSpec,
   SavedTransactions,
   SaveTransactionsRequest,
@@ -23,7 +24,7 @@ import { logIn } from './log-in.ts';
 import { mysqlLayout, type MysqlLayout } from './layout.ts';
 import { awaitsNothing, closeBeforeEnd } from './orderly-end.ts';
 import { mysqlOptionFile } from './options.ts';
-import { dropForbiddenPersisted } from './persisted-variables.ts';
+import { dropForbiddenPersisted, restorePersisted } from './persisted-variables.ts';
 import { profileEnvironment } from './profile.ts';
 import { accessDenied, accountLocked, serverErrorNumber, withLocalSession } from './session.ts';
 import { readStanding } from './standing.ts';
@@ -206,6 +207,10 @@ export class MysqlInstance implements EngineInstance {
     const installation = await this.#input.installation();
     const { binlog } = this.#layout;
     return saveTransactions({ id, logdir: spec.logdir, binlog, installation, user }, request);
+  }
+
+  async restoreSetting(former: FormerSetting): Promise<void> {
+    await restorePersisted(this.#layout.data, former);
   }
 
   diagnose(log: string): 'port_busy' | null {

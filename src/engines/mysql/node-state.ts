@@ -15,6 +15,8 @@ export interface NodeState {
   /** It acknowledges what it receives: semi-sync is active on its channel. */
   readonly acknowledges: boolean;
   readonly executed: string;
+  /** Executed transactions that are in none of its binary logs: it cannot send them to a replica. */
+  readonly purged: string;
   /** What its channels have received, applied or not. */
   readonly received: string;
 }
@@ -31,6 +33,7 @@ const nodeStateStatement = `
          COALESCE(${status('Rpl_semi_sync_source_wait_sessions')}, 0) AS waiting,
          COALESCE(${status('Rpl_semi_sync_replica_status')}, 'OFF') AS acknowledges,
          @@GLOBAL.gtid_executed AS executed,
+         @@GLOBAL.gtid_purged AS purged,
          COALESCE(CAST((SELECT JSON_ARRAYAGG(RECEIVED_TRANSACTION_SET)
                           FROM performance_schema.replication_connection_status
                          WHERE RECEIVED_TRANSACTION_SET <> '') AS CHAR), '[]') AS received,
@@ -53,6 +56,7 @@ function parseNodeState(row: SqlRow): NodeState {
     commitsWaiting: numberOf(row, 'waiting'),
     acknowledges: textOf(row, 'acknowledges') === 'ON',
     executed: textOf(row, 'executed'),
+    purged: textOf(row, 'purged'),
     received: Array.isArray(received) ? received.join(',') : '',
   };
 }

@@ -1,6 +1,7 @@
 import { readFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { isJsonObject, type Json } from '../../core/json.ts';
+import type { FormerSetting } from '../../core/agent-protocol.ts';
 import { replaceFile } from '../replace-file.ts';
 
 /** Settings that no SET PERSIST may change over a restart: the manager alone makes a node writable. */
@@ -25,14 +26,34 @@ export function withoutForbidden(persisted: Json): Json {
   );
 }
 
+/** The same with a variable as it was: with this value, or not set at all. */
+export function withFormer(persisted: Json, { name, value }: FormerSetting): Json {
+  if (!isJsonObject(persisted)) return persisted;
+  return Object.fromEntries(
+    Object.entries(persisted).flatMap(([key, entry = null]) => {
+      if (key !== name) return [[key, withFormer(entry, { name, value })]];
+      return value === null || !isJsonObject(entry) ? [] : [[key, { ...entry, Value: value }]];
+    }),
+  );
+}
+
+/** While the server is down: puts back what a variable was. */
+export async function restorePersisted(dataDirectory: string, former: FormerSetting): Promise<void> {
+  await changePersisted(dataDirectory, (persisted) => withFormer(persisted, former));
+}
+
 /**
  * mysqld reads persisted variables after its option file and so lets them win. Takes those away that would make a
  * node writable, or replicating, by itself.
  */
 export async function dropForbiddenPersisted(dataDirectory: string): Promise<void> {
+  await changePersisted(dataDirectory, withoutForbidden);
+}
+
+async function changePersisted(dataDirectory: string, change: (persisted: Json) => Json): Promise<void> {
   const path = join(dataDirectory, fileName);
   const persisted = await readPersisted(path);
-  const kept = withoutForbidden(persisted);
+  const kept = change(persisted);
   if (JSON.stringify(kept) !== JSON.stringify(persisted)) await replaceFile(path, JSON.stringify(kept));
 }
 

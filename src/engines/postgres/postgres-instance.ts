@@ -3,7 +3,7 @@ import { userInfo } from 'node:os';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { Client } from 'pg';
-import type { Account, PostgresInstanceSpec } from '../../core/agent-protocol.ts';
+import type { FormerSetting, Account, PostgresInstanceSpec } from '../../core/agent-protocol.ts';
 import { KlusterError, errorText } from '../../core/errors/kluster-error.ts';
 import type { InstanceId } from '../../core/ids.ts';
 import type { EngineCommand, EngineInstance } from '../engine.ts';
@@ -11,6 +11,7 @@ import { copyTree, makeOwnDirectory } from '../file-tree.ts';
 import type { EngineUser, PostgresInstallation } from '../installation.ts';
 import { requireExtension } from '../postgres-extension.ts';
 import { findByDirectory, sendSignal } from '../process-identity.ts';
+import { restoreAltered } from './altered-settings.ts';
 import { replaceFile } from '../replace-file.ts';
 import { cleanEnvironment } from '../run-program.ts';
 import type { TemplateStore } from '../template.ts';
@@ -138,6 +139,10 @@ export class PostgresInstance implements EngineInstance {
         `Accounts of ${this.#input.id} could not be made: ${errorText(error)}`,
       );
     }
+  }
+
+  async restoreSetting(former: FormerSetting): Promise<void> {
+    await restoreAltered(this.#layout.data, former);
   }
 
   diagnose(log: string): 'port_busy' | null {

@@ -145,7 +145,7 @@ function follow(one: Growing, index: number): Step<Services> {
     retry: restartRetry,
     async run(context) {
       const now = await readShard(context.services, shardId(shard.shardId), context.signal);
-      await catchUp(now, placeOf(context, one, index), context.signal);
+      await catchUp(context, now, placeOf(context, one, index));
       return null;
     },
   };
@@ -168,7 +168,7 @@ function serve(one: Growing, index: number): Step<Services> {
         await setStatus(context, now, target, 'active');
         return null;
       }
-      await catchUp(now, target, signal);
+      await catchUp(context, now, target);
       // From here on a failover asks the node; only then may it acknowledge.
       await setStatus(context, now, target, 'active');
       await acknowledge(now, target, signal);

@@ -14,6 +14,7 @@ import { cloneDeadlineMs, cloneNode, startForClone } from '../topology/clone-nod
 import { chooseSource } from '../topology/clone-source.ts';
 import { copyVariables, variablesOf } from '../topology/copy-variables.ts';
 import { secureDeadlineMs, securedTransactions, secureErrant } from '../topology/errant-transactions.ts';
+import { awaitHolders } from '../topology/entrust.ts';
 import { restartRetry } from '../topology/instances.ts';
 import { acknowledge, catchUp, catchUpDeadlineMs, joinShardGroup } from '../topology/join-shard.ts';
 import { onNode, readShard, replicaOf, type NodePlace, type ShardNow } from '../topology/shard-now.ts';
@@ -128,19 +129,23 @@ function save(order: Order, node: RebuildingNode): Step<Services> {
       const now = await currentShard(context, order, node);
       const { catalog, shards } = context.services;
       const { signal } = context;
+      await awaitHolders(now, node, signal);
       return shards.alone(now.shard.id, async () => {
+        // The primary may have moved meanwhile.
+        const current = await currentShard(context, order, node);
         const securing = {
           node: placeOf(node),
           key: keyOf(context, node),
           except: order.except,
           discardUnsaved: order.paras.discard_unsaved ?? false,
         };
-        const secured = await secureErrant(context, now, securing);
+        const { transactions, isAbsentHolder } = await secureErrant(context, current, securing);
+        if (isAbsentHolder) await context.note(absence(current, node));
         await catalog.database.write(
-          (sql) => catalog.storageNodes.setStatus(sql, storageNodeId(node.nodeId), 'creating'),
+          (sql) => catalog.storageNodes.beginRebuild(sql, storageNodeId(node.nodeId), isAbsentHolder),
           signal,
         );
-        return secured;
+        return transactions;
       });
     },
     async undo(context) {
@@ -162,6 +167,13 @@ function save(order: Order, node: RebuildingNode): Step<Services> {
       );
     },
   };
+}
+
+function absence({ shard, primary }: ShardNow, node: RebuildingNode): string {
+  return (
+    `too few other replicas of ${shard.name} can be shown to have what ${colonAddress(node)} has: until it is rebuilt, ` +
+    `${shard.name} does not fail over without it, and writes may be on ${colonAddress(primary)} alone`
+  );
 }
 
 function clear(node: RebuildingNode): Step<Services> {
@@ -229,7 +241,7 @@ function synchronise(order: Order, node: RebuildingNode): Step<Services> {
         await serve();
         return null;
       }
-      await catchUp(now, node, signal);
+      await catchUp(context, now, node);
       // From here on a failover asks the node; only then may it acknowledge.
       await serve();
       await acknowledge(now, node, signal);

@@ -10,6 +10,7 @@ import type { Services } from '../../jobs/services.ts';
 import { untilServing } from '../control-instance/serve-again.ts';
 import { handOverSteps } from '../manual-switch/plan.ts';
 import { readClusterAccounts } from '../topology/accounts.ts';
+import { answerOf } from '../topology/held-by-others.ts';
 import { restartRetry } from '../topology/instances.ts';
 import type { Context } from '../topology/orders.ts';
 import type { SetClusterVariableParas, SetClusterVariablePrepared, SettableNode } from './parameters.ts';
@@ -84,14 +85,33 @@ function changeStep(order: Order, node: SettableNode): Step<Services> {
       return null;
     },
     async undo(context) {
-      await onServer(context, order, node, (session) =>
-        engine === 'mysql'
-          ? restoreVariable(session, variable, node.before)
-          : restoreSetting(session, variable, node.before.persisted),
-      );
-      if (prepared.needsRestart) await restart(context, order, node, 'undo');
+      const { signal } = context;
+      const restored = await answerOf(signal, async () => {
+        await onServer(context, order, node, (session) =>
+          engine === 'mysql'
+            ? restoreVariable(session, variable, node.before)
+            : restoreSetting(session, variable, node.before.persisted),
+        );
+        return true;
+      });
+      if (restored === null) await restoreStopped(context, order, node);
+      else if (prepared.needsRestart) await restart(context, order, node, 'undo');
     },
   };
+}
+
+/** It may be this value with which the server does not start. */
+async function restoreStopped(context: Context, order: Order, node: SettableNode): Promise<void> {
+  const { services, signal } = context;
+  const agent = services.agents.at({ hostaddr: node.hostaddr, port: node.agentPort });
+  const id = instanceId(node.instanceId);
+  await alone(context, order, async () => {
+    await agent.stop(id, 'immediate', { signal });
+    const { persisted: value } = node.before;
+    await agent.restoreSetting(id, { name: order.prepared.variable, value }, { signal });
+    await agent.start(id, { signal });
+  });
+  await untilItServes(context, order, node);
 }
 
 function restartStep(order: Order, node: SettableNode): Step<Services> {
@@ -114,15 +134,22 @@ async function restart(context: Context, order: Order, node: SettableNode, reaso
   const { services, signal, jobId } = context;
   const agent = services.agents.at({ hostaddr: node.hostaddr, port: node.agentPort });
   const key = `job${String(jobId)}-${reason}`;
-  const work = async (): Promise<void> => {
+  await alone(context, order, async () => {
     await agent.restart(instanceId(node.instanceId), key, { signal });
-  };
-  if (order.shardId === null) {
-    await work();
-    return;
-  }
-  const shard = shardId(order.shardId);
-  // The health loop would take the end of a node for a fault.
-  await services.shards.alone(shard, work);
-  await untilServing(context, { id: storageNodeId(node.nodeId), shardId: shard });
+  });
+  await untilItServes(context, order, node);
+}
+
+/** The health loop would take the end of a node for a fault. */
+async function alone(
+  { services }: Context,
+  { shardId: shard }: Order,
+  work: () => Promise<void>,
+): Promise<void> {
+  await (shard === null ? work() : services.shards.alone(shardId(shard), work));
+}
+
+async function untilItServes(context: Context, { shardId: shard }: Order, node: SettableNode): Promise<void> {
+  if (shard === null) return;
+  await untilServing(context, { id: storageNodeId(node.nodeId), shardId: shardId(shard) });
 }

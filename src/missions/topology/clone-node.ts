@@ -13,6 +13,7 @@ import {
 import { EngineSqlError } from '../../engines/sql-error.ts';
 import type { StepContext } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
+import { endHungCommits } from './waiting-commits.ts';
 import { onNode, type NodePlace, type ShardNow } from './shard-now.ts';
 
 type Context = StepContext<Services>;
@@ -44,6 +45,7 @@ export async function cloneNode(context: Context, now: ShardNow, into: CloneInto
   const { target } = into;
   const before = await settledStatus(context, now, target);
   if (before?.state === 'Completed') return;
+  await endHungCommits(context, now, into.source);
   const ended = await runClone(context, now, into);
   const status = await outcome(context, now, target);
   if (status?.state === 'Completed') return;

@@ -4,12 +4,12 @@ import { errorText, KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
 import { colonAddress, type HostPort } from '../../core/model.ts';
 import { readChannel, stopChannel } from '../../engines/mysql/channel.ts';
-import { executedGtids } from '../../engines/mysql/gtid.ts';
 import { leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
 import type { StepContext } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
 import { variablesOf } from './copy-variables.ts';
-import { answerOf, otherReplicas, transactionsOf, untilHeldByOthers } from './held-by-others.ts';
+import { entrust, primaryOf, sameAddress, type PrimaryNow } from './entrust.ts';
+import { answerOf, transactionsOf } from './held-by-others.ts';
 import { onNode, type NodePlace, type ShardNow } from './shard-now.ts';
 
 /** What was found on a node that is about to lose its data. */
@@ -36,22 +36,44 @@ interface Securing {
 /** Logs are read to their end, however large they are. */
 export const secureDeadlineMs = 3_700_000;
 
+export interface Secured {
+  readonly transactions: SecuredTransactions;
+  /** Too few others have what the node may have acknowledged: a failover must go on counting on it. */
+  readonly isAbsentHolder: boolean;
+}
+
 /**
- * Takes a node out of replication, once other replicas have what it may have acknowledged alone, and writes the transactions that its primary lacks to files on its machine, whether
- * its server runs or not. They may be writes that a user was told are committed: an old primary commits at its restart
- * what no replica had acknowledged. May be repeated.
+ * Takes a node out of replication, once other replicas have what it may have acknowledged alone, and writes the
+ * transactions that its primary lacks to files on its machine, whether its server runs or not. They may be writes that a
+ * user was told are committed: an old primary commits at its restart what no replica had acknowledged. May be repeated.
  * @throws KlusterError transactions_not_saved; step_deadline when the others do not get it
  */
 export async function secureErrant(
   context: StepContext<Services>,
   now: ShardNow,
   { node, key, except, discardUnsaved }: Securing,
-): Promise<SecuredTransactions> {
-  const { services, signal } = context;
+): Promise<Secured> {
+  const { signal } = context;
   const own = await takeOut(now, node, signal);
   // Read after the node's, so that whatever the node got from the primary is in it.
-  const known = await onNode(now, now.primary, signal, executedGtids);
-  await entrust(now, { node, except, wanted: GtidSet.parse(known) }, signal);
+  const primary = await onNode(now, now.primary, signal, primaryOf);
+  if (own === null) requireApart(now, node, primary);
+  const giving = { node, except, canAcknowledge: canAcknowledge(now, own, primary), primary };
+  const isAbsentHolder = await entrust(now, giving, signal);
+  const transactions = await saveErrant(
+    context,
+    { node, key, discardUnsaved },
+    { own, known: primary.executed },
+  );
+  return { transactions, isAbsentHolder };
+}
+
+async function saveErrant(
+  context: StepContext<Services>,
+  { node, key, discardUnsaved }: Omit<Securing, 'except'>,
+  { own, known }: { readonly own: TakenOut | null; readonly known: string },
+): Promise<SecuredTransactions> {
+  const { services, signal } = context;
   const errant = own?.gtids.subtract(GtidSet.parse(known));
   const variables = own?.variables ?? null;
   if (errant?.isEmpty === true) return { errant: '', files: [], variables };
@@ -68,7 +90,24 @@ export async function secureErrant(
   return { errant: (errant ?? GtidSet.parse(saved.gtids)).toString(), files: [...saved.files], variables };
 }
 
+/** As a replica that the manager cannot ask may do. */
+function requireApart(now: ShardNow, node: HostPort, { receivers }: PrimaryNow): void {
+  if (now.cluster.haMode !== 'rbr' || !receivers.some((receiver) => sameAddress(receiver, node))) return;
+  throw new KlusterError(
+    'storage_node_unsuited',
+    `${colonAddress(node)} does not answer the manager, but receives from its primary and may acknowledge writes`,
+  );
+}
+
+/** Whether the node could acknowledge without being made again. */
+function canAcknowledge(now: ShardNow, own: TakenOut | null, { purged }: PrimaryNow): boolean {
+  if (own === null || own.source === null || !sameAddress(own.source, now.primary)) return false;
+  return GtidSet.parse(purged).subtract(own.gtids).isEmpty;
+}
+
 interface TakenOut {
+  /** Whom it has followed. */
+  readonly source: HostPort | null;
   /** Everything the node has executed or received. */
   readonly gtids: GtidSet;
   readonly variables: Record<string, string>;
@@ -78,25 +117,19 @@ interface TakenOut {
 async function takeOut(now: ShardNow, node: NodePlace, signal: AbortSignal): Promise<TakenOut | null> {
   return answerOf(signal, () =>
     onNode(now, node, signal, async (session) => {
+      const channel = await readChannel(session);
       if (now.cluster.haMode === 'mgr') {
         if ((await ownGroupState(session)) !== 'OFFLINE') await leaveGroup(session);
-      } else if ((await readChannel(session)) !== null) {
+      } else if (channel !== null) {
         await stopChannel(session);
       }
-      return { gtids: await transactionsOf(session), variables: await variablesOf(session) };
+      return {
+        source: channel?.source ?? null,
+        gtids: await transactionsOf(session),
+        variables: await variablesOf(session),
+      };
     }),
   );
-}
-
-/** With fewer other replicas than a commit needs acknowledgements, all of them must have it. */
-async function entrust(
-  now: ShardNow,
-  entrusted: { readonly node: HostPort; readonly except: readonly HostPort[]; readonly wanted: GtidSet },
-  signal: AbortSignal,
-): Promise<void> {
-  if (now.cluster.haMode !== 'rbr') return;
-  const needed = Math.min(now.shard.fullsyncLevel, otherReplicas(now, entrusted).length);
-  await untilHeldByOthers(now, { ...entrusted, needed }, signal);
 }
 
 async function report(context: StepContext<Services>, at: string, saved: SavedTransactions): Promise<void> {

@@ -6,16 +6,15 @@ import type { SqlSession } from '../../engines/sql.ts';
 import { onNode, type ShardNow } from './shard-now.ts';
 import { until } from './until.ts';
 
-const waitMs = 60_000;
+const defaultWaitMs = 60_000;
 
 /** What a replica has that is about to stop counting, and who else must have it. */
 interface Holding {
   readonly node: HostPort;
-  /** Other nodes that count as little. */
-  readonly except?: readonly HostPort[];
   readonly wanted: GtidSet;
   /** How many others. */
   readonly needed: number;
+  readonly waitMs?: number;
 }
 
 /**
@@ -25,7 +24,7 @@ interface Holding {
  * @throws KlusterError step_deadline
  */
 export async function untilHeldByOthers(now: ShardNow, holding: Holding, signal: AbortSignal): Promise<void> {
-  const { node, wanted, needed } = holding;
+  const { node, wanted, needed, waitMs = defaultWaitMs } = holding;
   const others = otherReplicas(now, holding);
   const goal = `${String(needed)} other replicas of ${now.shard.name} to have what ${colonAddress(node)} has`;
   await until(signal, waitMs, goal, async () => {
@@ -35,12 +34,9 @@ export async function untilHeldByOthers(now: ShardNow, holding: Holding, signal:
   });
 }
 
-/** Those that acknowledge, without the node itself and those that are to be left out. */
-export function otherReplicas(
-  now: ShardNow,
-  { node, except = [] }: Pick<Holding, 'node' | 'except'>,
-): readonly HostPort[] {
-  const out = [now.primary, node, ...except];
+/** Those that acknowledge, without the node itself. */
+function otherReplicas(now: ShardNow, { node }: Pick<Holding, 'node'>): readonly HostPort[] {
+  const out = [now.primary, node];
   return now.nodes.filter(
     (candidate) => candidate.status === 'active' && !out.some((other) => sameAddress(other, candidate)),
   );

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
 import { colonAddress, type HostPort } from '../../core/model.ts';
@@ -7,7 +8,7 @@ import {
   readChannel,
   startAcknowledging,
 } from '../../engines/mysql/channel.ts';
-import { executedGtids } from '../../engines/mysql/gtid.ts';
+import { executedGtids, purgedGtids } from '../../engines/mysql/gtid.ts';
 import {
   groupMembers,
   joinGroup,
@@ -18,14 +19,21 @@ import {
 import { acknowledgesSource } from '../../engines/mysql/semi-sync.ts';
 import { withMysql } from '../../engines/mysql/connection.ts';
 import { makeReadOnly } from '../../engines/mysql/read-only.ts';
+import type { StepContext } from '../../jobs/plan.ts';
+import type { Services } from '../../jobs/services.ts';
 import { groupPortOffset } from './node-specs.ts';
-import { onNode, type ShardNow } from './shard-now.ts';
+import { answerOf } from './held-by-others.ts';
+import { onNode, readShard, type ShardNow } from './shard-now.ts';
 import { until } from './until.ts';
 
 /** A clone through a narrow limit may take hours, and so may catching up with what was written meanwhile. */
 export const catchUpDeadlineMs = 24 * 3_600_000;
+/** Between looks at a source from which nothing comes. */
+const sourcePollMs = 1000;
 const joinWaitMs = 600_000;
 const acknowledgeWaitMs = 60_000;
+
+type Context = Pick<StepContext<Services>, 'services' | 'signal'>;
 
 const sameAddress = (left: HostPort, right: HostPort): boolean =>
   left.hostaddr === right.hostaddr && left.port === right.port;
@@ -34,8 +42,10 @@ const sameAddress = (left: HostPort, right: HostPort): boolean =>
  * rbr: makes a node that was just cloned follow the primary, and returns when it has everything that the primary had at
  * the beginning of the call. It does not acknowledge yet: a failover does not ask it, so what only it had received
  * would be lost. May be repeated.
+ * @throws KlusterError metadata, which passes, when the primary is replaced meanwhile; storage_install_failed when the node
+ *   cannot get from it what it lacks
  */
-export async function catchUp(now: ShardNow, target: HostPort, signal: AbortSignal): Promise<void> {
+export async function catchUp({ services, signal }: Context, now: ShardNow, target: HostPort): Promise<void> {
   const { primary, accounts, shard } = now;
   const wanted = GtidSet.parse(await onNode(now, primary, signal, executedGtids));
   await onNode(now, target, signal, async (session) => {
@@ -58,8 +68,36 @@ export async function catchUp(now: ShardNow, target: HostPort, signal: AbortSign
       if (channel !== null && channel.applierError !== null && !channel.applierRunning) {
         throw new KlusterError('storage_install_failed', `replication stopped: ${channel.applierError}`);
       }
+      if (channel?.receiverRunning !== true) {
+        await requireSource(services, now, { target, missing }, signal);
+        await sleep(sourcePollMs, undefined, { signal });
+      }
       return `${String(missing.size)} transactions are missing`;
     }),
+  );
+}
+
+/** While a node receives nothing: its source is still the primary, and can send it what it lacks. */
+async function requireSource(
+  services: Services,
+  { primary, shard }: ShardNow,
+  { target, missing }: { readonly target: HostPort; readonly missing: GtidSet },
+  signal: AbortSignal,
+): Promise<void> {
+  const now = await readShard(services, shard.id, signal);
+  if (now.primary.id !== primary.id) {
+    throw new KlusterError(
+      'metadata',
+      `${colonAddress(now.primary)} has become the primary of ${shard.name} while ${colonAddress(target)} followed ${colonAddress(primary)}`,
+    );
+  }
+  const purged = await answerOf(signal, () => onNode(now, primary, signal, purgedGtids));
+  if (purged === null) return;
+  const gone = GtidSet.parse(purged).subtract(GtidSet.parse(purged).subtract(missing));
+  if (gone.isEmpty) return;
+  throw new KlusterError(
+    'storage_install_failed',
+    `${colonAddress(target)} lacks transactions that ${colonAddress(primary)} has in no log any more: ${gone.toString()}`,
   );
 }
 

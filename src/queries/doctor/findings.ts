@@ -19,7 +19,8 @@ const remedies = {
   ports_not_public:
     'Clients read other ports than the manager uses. Any change of a node on the machine mends it.',
   removal_pending: 'Bring the machine back: the instance is removed as soon as its agent answers.',
-  node_unfinished: 'The job that should have finished the node has ended: remove the node.',
+  node_unfinished:
+    'The job that should have finished the node has ended. The manager makes a replica of an rbr shard again; remove any other.',
   node_not_serving: 'Start the node with control_instance, or rebuild it.',
   node_silent:
     'Look at the server and its log. The manager fails the shard over when it can prove that no write is lost.',
@@ -30,7 +31,7 @@ const remedies = {
     'Exactly one node of a shard is its primary. Look at the log of the manager before you change anything.',
   second_writer: 'The manager closes it. Look for clients that write to it directly.',
   primary_closed:
-    'The manager opens it once everything is proved. Look at the log of the manager when it does not.',
+    'The manager opens it once enough replicas receive from it. Look at the log of the manager when it does not.',
   acknowledgements: 'The manager sets it. Look at the log of the manager when it does not.',
   replica_not_following:
     'The manager makes it follow. Look at the log of the manager when it does not; or rebuild the node.',

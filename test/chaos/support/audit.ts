@@ -6,6 +6,8 @@ import type { SqlAddress } from '../../../src/engines/sql.ts';
 /** Longer than any failover; a client that waits longer has given up. */
 const patienceMs = 20_000;
 const pauseMs = 20;
+/** Of each shard; as many as can be locked by transactions that wait for a decision. */
+export const shardAccounts = 100;
 
 /** Something that writes for as long as it is let, and keeps what was acknowledged. */
 export abstract class Workload {
@@ -118,8 +120,8 @@ export class BankTransfers extends DirectWorkload {
   }
 }
 
-/** Writes each id once, through a compute node; its session outlives failovers when the compute node does. */
-export class ComputeAudit extends Workload {
+/** Writes through a compute node; its session outlives failovers when the compute node does. */
+abstract class ComputeWorkload extends Workload {
   readonly #comp: SqlAddress;
   #session: Client | null = null;
 
@@ -128,12 +130,7 @@ export class ComputeAudit extends Workload {
     this.#comp = comp;
   }
 
-  protected override async write(id: string): Promise<void> {
-    const session = await this.#open();
-    await session.query('INSERT INTO chaos_audit (seq, id) VALUES (DEFAULT, $1)', [id]);
-  }
-
-  async #open(): Promise<Client> {
+  protected async session(): Promise<Client> {
     if (this.#session !== null) return this.#session;
     const { hostaddr: host, port, user, password } = this.#comp;
     const session = new Client({
@@ -155,5 +152,32 @@ export class ComputeAudit extends Workload {
     this.#session = null;
     // A farewell that a server which is gone never answers.
     if (session !== null) void session.end().catch(() => undefined);
+  }
+}
+
+/** Writes each id once. */
+export class ComputeAudit extends ComputeWorkload {
+  protected override async write(id: string): Promise<void> {
+    const session = await this.session();
+    await session.query('INSERT INTO chaos_audit (seq, id) VALUES (DEFAULT, $1)', [id]);
+  }
+}
+
+/** Moves money from the first shard to the second in one transaction, with an entry in the ledgers of both. */
+export class ShardTransfers extends ComputeWorkload {
+  /** The process of its session at the compute node; 0: none yet. */
+  backend = 0;
+
+  protected override async write(id: string): Promise<void> {
+    const session = await this.session();
+    const { rows } = await session.query<{ pid: number }>('SELECT pg_backend_pid() AS pid');
+    this.backend = rows[0]?.pid ?? 0;
+    const account = Number(id.split('-').at(-1)) % shardAccounts;
+    await session.query('BEGIN');
+    await session.query('UPDATE bank_1 SET balance = balance - 1 WHERE id = $1', [account]);
+    await session.query('INSERT INTO ledger_1 VALUES ($1)', [id]);
+    await session.query('UPDATE bank_2 SET balance = balance + 1 WHERE id = $1', [account]);
+    await session.query('INSERT INTO ledger_2 VALUES ($1)', [id]);
+    await session.query('COMMIT');
   }
 }

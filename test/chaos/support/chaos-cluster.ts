@@ -7,7 +7,9 @@ import { numberOf, textOf, type SqlAddress, type SqlRow } from '../../../src/eng
 import { readTextFile } from '../../../src/manager/json-file.ts';
 import { ProcessInstallation } from '../../support/installation-process.ts';
 import { endProcess, leftProcesses } from '../../support/leftovers.ts';
+import { eventually } from '../../support/catalog-probe.ts';
 import { onMetadata } from '../../support/nothing-left.ts';
+import { shardAccounts } from './audit.ts';
 import { Disk } from './disk.ts';
 import { ChaosNetwork } from './network.ts';
 import type { Timeline } from './timeline.ts';
@@ -17,16 +19,23 @@ const machines = 3;
 const network = `10.77.${process.env['VITEST_POOL_ID'] ?? '0'}`;
 const deadline = (): AbortSignal => AbortSignal.timeout(10_000);
 
-/** One rbr shard of three nodes with a compute node, on machines with networks and disks of their own. */
+/**
+ * Two rbr shards of three nodes with a compute node, on machines with networks and disks of their own. Faults are about the
+ * first shard, unless they say otherwise.
+ */
 export class ChaosCluster {
   readonly installation: ProcessInstallation;
   readonly network: ChaosNetwork;
   readonly timeline: Timeline;
-  /** Addresses and account of the storage nodes. */
+  /** Addresses and account of the storage nodes of the first shard. */
   nodes: readonly SqlAddress[] = [];
+  /** Of the second one. */
+  otherNodes: readonly SqlAddress[] = [];
   /** The same nodes, with the account that may write data and nothing else. */
   applications: readonly SqlAddress[] = [];
   comp: SqlAddress = { hostaddr: '', port: 0, user: '', password: '' };
+  /** The process of a session whose transactions are on both shards; 0: none. */
+  backend: () => number = () => 0;
   readonly #disks: readonly Disk[];
   #shape: ClusterJson | null = null;
 
@@ -79,24 +88,44 @@ export class ChaosCluster {
 
   async #prepare(): Promise<void> {
     const password = 'An0ther-Secret';
-    const shape = { ha_mode: 'rbr', shards: '1', nodes: String(machines), comps: '1', dbcfg: '1' };
+    const shape = { ha_mode: 'rbr', shards: '2', nodes: String(machines), comps: '1', dbcfg: '1' };
     const job = await this.installation.run('create_cluster', { ...shape, computer_password: password });
     if (job.status !== 'done') throw new Error(`create_cluster: ${job.error?.message ?? ''}`);
     const cluster = await this.look();
     const management = await this.#account(cluster.cluster_id, 'management');
-    this.nodes = storageNodes(cluster).map(({ hostaddr, port }) => ({ hostaddr, port, ...management }));
+    const [nodes = [], others = []] = cluster.shards.map((shard) =>
+      shard.nodes.map(({ hostaddr, port }) => ({ hostaddr, port, ...management })),
+    );
+    this.nodes = nodes;
+    this.otherNodes = others;
     const compute = await this.#account(cluster.cluster_id, 'compute');
     this.applications = this.nodes.map((node) => ({ ...node, ...compute }));
     const [comp] = cluster.comps;
     if (comp === undefined) throw new Error('no compute node');
     this.comp = { hostaddr: comp.hostaddr, port: comp.port, user: 'abc', password };
     for (const statement of schema) await this.onPrimary(statement);
-    await withPostgres(this.comp, deadline(), (session) =>
-      session.query(
+    await this.#defineOnCompute(cluster);
+  }
+
+  /** The audit of the first shard by another way, and a bank whose money is on both shards. */
+  async #defineOnCompute({ shards }: ClusterJson): Promise<void> {
+    const ids = shards.map(({ shard_id }) => String(shard_id));
+    await withPostgres(this.comp, deadline(), async (session) => {
+      await session.query(
         `CREATE FOREIGN TABLE chaos_audit (seq bigint, id text) SERVER kluster
-           OPTIONS (shard '1', remote_database 'chaos', remote_table 'audit')`,
-      ),
-    );
+           OPTIONS (shard '${String(ids[0])}', remote_database 'chaos', remote_table 'audit')`,
+      );
+      for (const [index, shard] of ids.entries()) {
+        const number = String(index + 1);
+        await session.query(
+          `CREATE TABLE bank_${number} (id int PRIMARY KEY, balance int NOT NULL) WITH (shard = ${shard})`,
+        );
+        await session.query(`CREATE TABLE ledger_${number} (id text PRIMARY KEY) WITH (shard = ${shard})`);
+        await session.query(
+          `INSERT INTO bank_${number} SELECT id, 100 FROM generate_series(0, ${String(shardAccounts - 1)}) AS id`,
+        );
+      }
+    });
   }
 
   async #account(
@@ -127,14 +156,24 @@ export class ChaosCluster {
   }
 
   /** From the catalog itself: also while the manager is down. */
-  async primary(): Promise<SqlAddress> {
-    const rows = await onMetadata(this.installation, (session) =>
-      session.query("SELECT hostaddr, port FROM shard_nodes WHERE member_state = 'source'"),
+  async primary(nodes = this.nodes): Promise<SqlAddress> {
+    const rows = await eventually(() =>
+      onMetadata(this.installation, (session) =>
+        session.query("SELECT hostaddr, port FROM shard_nodes WHERE member_state = 'source'"),
+      ),
     );
     const at = rows.map((row) => `${textOf(row, 'hostaddr')}:${String(numberOf(row, 'port'))}`);
-    const found = this.nodes.find(({ hostaddr, port }) => at.includes(`${hostaddr}:${String(port)}`));
+    const found = nodes.find(({ hostaddr, port }) => at.includes(`${hostaddr}:${String(port)}`));
     if (found === undefined) throw new Error(`the catalog names ${at.join(', ')} as primary`);
     return found;
+  }
+
+  /** The server of the metadata, which the manager starts again. */
+  async metadataPid(): Promise<number> {
+    const directory = this.installation.home.metadataDirectory;
+    const [found] = await leftProcesses({ id: directory, directory }, 0);
+    if (found === undefined) throw new Error('no metadata server runs');
+    return found.pid;
   }
 
   async onPrimary(statement: string): Promise<readonly SqlRow[]> {
@@ -145,10 +184,12 @@ export class ChaosCluster {
   async enginePid(at: SqlAddress): Promise<number> {
     const { dataDirectory } = this.installation.machine(at.hostaddr);
     const engines = await leftProcesses({ id: dataDirectory, directory: dataDirectory }, 0);
-    const configuration = at.port === this.comp.port ? 'postgresql.conf' : 'mysqld.cnf';
-    const found = engines.find(({ command }) => command.includes(configuration));
-    if (found === undefined) throw new Error(`no engine with ${configuration} runs on ${at.hostaddr}`);
-    return found.pid;
+    for (const { pid, command } of engines) {
+      const file = /--(?:defaults|config)-file=(\S+)/u.exec(command)?.[1];
+      const configuration = file === undefined ? null : await readTextFile(file);
+      if (new RegExp(`^port *= *['"]?${String(at.port)}['"]?$`, 'mu').test(configuration ?? '')) return pid;
+    }
+    throw new Error(`no engine listens at ${at.hostaddr}:${String(at.port)}`);
   }
 
   /** The agent and every process of the machine, at once. */

@@ -2,7 +2,8 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../../../src/core/errors/kluster-error.ts';
 import { numberOf, textOf } from '../../../src/engines/sql.ts';
 import { askDoctor } from '../../support/healthy.ts';
-import { BankTransfers, ComputeAudit, DirectAudit, type Workload } from './audit.ts';
+import { BankTransfers, ComputeAudit, DirectAudit, ShardTransfers, type Workload } from './audit.ts';
+import { balanced } from './balanced.ts';
 import { bankTotal, ChaosCluster } from './chaos-cluster.ts';
 import { faults } from './faults.ts';
 import { mendErrantNodes } from './operator.ts';
@@ -38,16 +39,21 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
   const { seed, milliseconds, directory, timeline } = options;
   const cluster = await ChaosCluster.start(directory, timeline);
   const random = new Random(seed);
+  const transfers = new ShardTransfers('transfers', cluster.comp);
+  cluster.backend = () => transfers.backend;
   const workloads = [
+    transfers,
     new DirectAudit('direct', cluster.applications),
     new ComputeAudit('compute', cluster.comp),
     new BankTransfers('bank', cluster.applications),
   ];
   const watch = new WriterWatch(cluster.nodes, timeline);
+  const otherWatch = new WriterWatch(cluster.otherNodes, timeline);
   const broken: string[] = [];
   let done = 0;
   try {
     watch.start();
+    otherWatch.start();
     for (const workload of workloads) workload.start();
     broken.push(...(await flowing(workloads)));
     const end = performance.now() + milliseconds;
@@ -64,9 +70,11 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
     }
     await Promise.all(workloads.map((workload) => workload.stop()));
     await mendErrantNodes(cluster);
-    broken.push(...(await settled(cluster)), ...(await accountedFor(cluster, workloads)));
-    await watch.stop();
-    broken.push(...watch.violations);
+    const direct = workloads.filter((workload) => workload !== transfers);
+    broken.push(...(await settled(cluster)), ...(await accountedFor(cluster, direct)));
+    broken.push(...(await balanced(cluster, transfers)));
+    await Promise.all([watch.stop(), otherWatch.stop()]);
+    broken.push(...watch.violations, ...otherWatch.violations);
     const acknowledged = workloads.reduce((sum, workload) => sum + workload.acknowledged.size, 0);
     if (broken.length > 0) await cluster.noteFailovers();
     return { faults: done, acknowledged, rounds: watch.rounds, broken };
@@ -75,7 +83,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
     await cluster.noteFailovers();
     throw error;
   } finally {
-    await Promise.all([watch.stop(), ...workloads.map((workload) => workload.stop())]);
+    await Promise.all([watch.stop(), otherWatch.stop(), ...workloads.map((workload) => workload.stop())]);
     await cluster.close();
   }
 }

@@ -7,7 +7,7 @@ import { promisify } from 'node:util';
 const run = promisify(execFile);
 
 /** MiB: room for the nodes of a machine, and little enough to be filled in a moment. */
-const sizeMb = 900;
+const sizeMb = 1400;
 /** What a file system needs for itself. */
 const overheadMb = 50;
 const ballastName = 'ballast';

@@ -124,6 +124,16 @@ async function restartManager(cluster: ChaosCluster): Promise<void> {
 /** Every kind of damage by its name. */
 export const faults: Readonly<Record<string, Fault>> = {
   'kill the primary': async (cluster) => killEngine(cluster, await cluster.primary(), 'the primary'),
+  'kill the primary of the other shard': async (cluster) =>
+    killEngine(cluster, await cluster.primary(cluster.otherNodes), 'the primary of the other shard'),
+  'kill a backend in its transaction': async (cluster, random) => {
+    // Anywhere between its first statement and the end of its commit.
+    await sleep(random.between(0, 200));
+    const { backend } = cluster;
+    if (backend() > 0) kill(cluster, backend(), 'SIGKILL', 'a backend of the compute node');
+  },
+  'kill the metadata server': async (cluster) =>
+    kill(cluster, await cluster.metadataPid(), 'SIGKILL', 'the metadata server'),
   'kill a replica': async (cluster, random) =>
     killEngine(cluster, await someReplica(cluster, random), 'a replica'),
   'kill the compute node': (cluster) => killEngine(cluster, cluster.comp, 'the compute node'),

@@ -15,8 +15,8 @@ async function errantNodes(cluster: ChaosCluster): Promise<readonly string[]> {
 
 async function rebuild(cluster: ChaosCluster, where: string): Promise<void> {
   const known = await cluster.look();
-  const [shard] = known.shards;
   const node = storageNodes(known).find((one) => where.endsWith(` ${colonAddress(one)}`));
+  const shard = known.shards.find(({ nodes }) => nodes.some((one) => one === node));
   if (shard === undefined || node === undefined) throw new Error(`the cluster has no ${where}`);
   const paras = {
     cluster_id: String(known.cluster_id),

@@ -41,7 +41,8 @@ describe('npm run bench', () => {
   });
 
   it('scale: tells what watching costs, how late looks are, and whether the target is met', async () => {
-    const seen = { exits: 3, seen: 3 };
+    // Not how many were seen in time: that depends on how busy the machine is.
+    const seen = { exits: 3 };
     const window = { agentsListenedTo: 50, unknownStatements: [], managerCpuPercent: positive };
     expect(await figures('scale')).toMatchObject({
       bench: 'scale',

@@ -227,6 +227,20 @@ describe('set_cluster_variable', { timeout: testMs }, () => {
     expect(found).toEqual([{ max_worker_processes: '9' }]);
   });
 
+  it('puts the old value back when a server does not start with the new one', async () => {
+    const former = await backlog();
+    const paras = {
+      cluster_id: '1',
+      machine_type: 'storage',
+      variable: 'lower_case_table_names',
+      value: '1',
+    };
+    const job = await installation.run('set_cluster_variable', paras);
+    expect(job).toMatchObject({ status: 'failed', error: { kind: 'instance_start_failed' } });
+    expect(await backlog()).toEqual(former);
+    await expectReplicated(2);
+  });
+
   it('refuses what the manager decides itself, and what does not exist', async () => {
     const paras = { cluster_id: '1', machine_type: 'storage', value: '0' };
     await expect(

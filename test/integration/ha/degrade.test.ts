@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { numberOf, textOf } from '../../../src/engines/sql.ts';
 import { TestInstallation } from '../../support/installation.ts';
@@ -128,6 +129,31 @@ describe('an rbr shard that loses all replicas', () => {
 });
 
 describe('set_noswitch', () => {
+  it('keeps a lost primary in its role until it is deleted', { timeout: 180_000 }, async () => {
+    const { cluster_id: clusterId, shard_id: shardId } = await ids();
+    const scope = { cluster_id: clusterId, shard_id: shardId };
+    await emit('update_shard_degrade_conf', { ...scope, conf_degrade_state: 'OFF' });
+    const acknowledged = [await cluster.write()].flatMap((number) => number ?? []);
+    expect(acknowledged).toHaveLength(1);
+    expect(await emit('set_noswitch', { ...scope, type: '1', timeout: '600' })).toMatchObject({
+      error_code: '0',
+    });
+    const lost = await cluster.source();
+    if (lost.pid === null) throw new Error('the primary has no process');
+    await installation.stopAgent(lost.hostaddr);
+    process.kill(lost.pid, 'SIGKILL');
+    // Several times as long as a failover takes.
+    await sleep(8000);
+    expect(underscored(await cluster.source())).toBe(underscored(lost));
+    expect(await emit('del_noswitch', scope)).toMatchObject({ error_code: '0' });
+    await expect.poll(async () => underscored(await cluster.source()), patient).not.toBe(underscored(lost));
+    await installation.startAgent(lost.hostaddr);
+    await cluster.expectAllThere(acknowledged);
+    await expect
+      .poll(() => cluster.expectWhole().then(() => true, String), { ...patient, timeout: 120_000 })
+      .toBe(true);
+  });
+
   it('is listed until it is deleted or expires, for a shard, a cluster or all', async () => {
     const { cluster_id: clusterId, shard_id: shardId } = await ids();
     const listed = async (): Promise<unknown> =>

@@ -151,7 +151,7 @@ describe('an rbr shard that loses its primary', () => {
 
     await installation.startAgent(old.hostaddr);
     await expect
-      .poll(async () => (await nodes()).map(({ status }) => status))
+      .poll(async () => (await nodes()).map(({ status }) => status), { timeout: 60_000 })
       .toEqual(['active', 'active', 'active']);
     await writer.stop();
     await expectNothingLost(writer);

@@ -25,7 +25,7 @@ describe.skipIf(impossible !== null)('a primary that lives and cannot do its wor
     cluster = await ChaosCluster.start(await scratchDirectory(), timeline);
     writer = new DirectAudit('direct', cluster.applications);
     writer.start();
-  });
+  }, testMs);
   afterAll(async () => {
     await writer?.stop();
     await cluster?.close();

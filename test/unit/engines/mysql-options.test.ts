@@ -3,7 +3,7 @@ import { instanceId } from '../../../src/core/ids.ts';
 import type { MysqlInstanceSpec } from '../../../src/core/agent-protocol.ts';
 import { mysqlLayout } from '../../../src/engines/mysql/layout.ts';
 import { mysqlOptionFile, mysqlOptions } from '../../../src/engines/mysql/options.ts';
-import { withoutForbidden } from '../../../src/engines/mysql/persisted-variables.ts';
+import { withFormer, withoutForbidden } from '../../../src/engines/mysql/persisted-variables.ts';
 import { quoteAccount, quoteIdentifier, quoteText } from '../../../src/engines/mysql/quote.ts';
 
 const id = instanceId('node-1');
@@ -89,6 +89,23 @@ test('persisted variables lose what would make a node writable, in whatever sect
     mysql_dynamic_variables: { max_connections: { Value: '9' } },
     mysql_static_variables: {},
   });
+});
+
+test('a persisted variable is put back to what it was, or is persisted no more', () => {
+  const persisted = {
+    Version: 2,
+    mysql_dynamic_variables: { max_connections: { Value: '9', Metadata: { User: 'u' } } },
+    mysql_static_variables: { back_log: { Value: '7' } },
+  };
+  expect(withFormer(persisted, { name: 'max_connections', value: '5' })).toEqual({
+    ...persisted,
+    mysql_dynamic_variables: { max_connections: { Value: '5', Metadata: { User: 'u' } } },
+  });
+  expect(withFormer(persisted, { name: 'back_log', value: null })).toEqual({
+    ...persisted,
+    mysql_static_variables: {},
+  });
+  expect(withFormer(persisted, { name: 'port', value: '1' })).toEqual(persisted);
 });
 
 describe('quoting', () => {

@@ -1,6 +1,7 @@
 import { describe, expect, test } from 'vitest';
 import { instanceId } from '../../../src/core/ids.ts';
 import type { PostgresInstanceSpec } from '../../../src/core/agent-protocol.ts';
+import { withFormerLine } from '../../../src/engines/postgres/altered-settings.ts';
 import {
   postgresConfiguration,
   postgresHostAccess,
@@ -49,4 +50,20 @@ describe('quoting', () => {
     expect(quoteText(String.raw`it's \ here`)).toBe(String.raw`E'it\'s \\ here'`);
     expect(() => quoteText('\0')).toThrow(RangeError);
   });
+});
+
+test('an altered setting is put back to what it was, or is altered no more', () => {
+  const text = "# written by ALTER SYSTEM\nwork_mem = '4MB'\nmax_worker_processes = '9'\n";
+  const name = 'max_worker_processes';
+  expect(withFormerLine(text, { name, value: '8' })).toBe(
+    "# written by ALTER SYSTEM\nwork_mem = '4MB'\nmax_worker_processes = '8'\n",
+  );
+  expect(withFormerLine('', { name, value: String.raw`it's \ x` })).toBe(
+    String.raw`
+max_worker_processes = 'it''s \\ x'
+`,
+  );
+  expect(withFormerLine(text, { name: 'Work_Mem', value: null })).toBe(
+    "# written by ALTER SYSTEM\nmax_worker_processes = '9'\n",
+  );
 });

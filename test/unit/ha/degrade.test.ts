@@ -1,9 +1,9 @@
 import { describe, expect, it } from 'vitest';
 import { diagnose } from '../../../src/ha/diagnose.ts';
-import type { Diagnosis } from '../../../src/ha/diagnosis.ts';
+import type { Diagnosis, ShardAction, ShardState } from '../../../src/ha/diagnosis.ts';
 import { isStarved } from '../../../src/ha/degrade.ts';
 import type { NodeAnswer, ShardObservation } from '../../../src/ha/shard-observation.ts';
-import { node, primary, replica, seen, shard } from '../../support/shard-observations.ts';
+import { following, node, primary, replica, seen, shard, uuid } from '../../support/shard-observations.ts';
 
 const on = { enabled: true, afterSeconds: 25 };
 const alone: NodeAnswer = { ...primary, acknowledgers: 0 };
@@ -67,6 +67,142 @@ describe('degrading', () => {
   });
 });
 
+describe('a closed primary', () => {
+  const closed: NodeAnswer = { ...primary, superReadOnly: true, acknowledgers: 0 };
+  const stopped: NodeAnswer = {
+    ...replica,
+    acknowledges: false,
+    channel: replica.channel && { ...replica.channel, receiverRunning: false, applierRunning: false },
+  };
+  const astray: NodeAnswer = { ...replica, acknowledges: false, channel: null };
+  const errant: NodeAnswer = { ...astray, gtids: `${uuid}:1-11` };
+  const behind: NodeAnswer = { ...astray, gtids: `${uuid}:1-4` };
+  const purging: NodeAnswer = { ...closed, purged: `${uuid}:1-5` };
+
+  it.for<
+    readonly [string, Situation, Partial<ShardObservation>, ShardState, ShardAction['kind'] | null, number?]
+  >([
+    [
+      'is opened when a replica receives',
+      { source: { ...closed, acknowledgers: 1 }, replicas: [replica, null] },
+      {},
+      'primary_closed',
+      'open',
+      1,
+    ],
+    ['waits without replicas', { source: closed, replicas: [null, null] }, {}, 'primary_held', null],
+    [
+      'waits for all that a commit needs',
+      { source: { ...closed, acknowledgements: 2, acknowledgers: 1 }, replicas: [replica, null] },
+      { fullsyncLevel: 2, acknowledgements: 2 },
+      'primary_held',
+      null,
+    ],
+    [
+      'that commits nobody waits for is opened without any',
+      { source: { ...closed, acknowledgements: 0 }, replicas: [null, null] },
+      { acknowledgements: 0, degrade: on },
+      'primary_closed',
+      'open',
+      1,
+    ],
+    [
+      'is told first what its commits have to wait for',
+      { source: { ...closed, acknowledgements: 0 }, replicas: [null, null] },
+      {},
+      'primary_closed',
+      'open',
+      1,
+    ],
+    [
+      'first applies what it received as a replica',
+      { source: { ...closed, channel: { ...following, receiverRunning: false } }, replicas: [null, null] },
+      {},
+      'primary_closed',
+      'open',
+      1,
+    ],
+    [
+      'lets a replica be started',
+      { source: closed, replicas: [stopped, null] },
+      {},
+      'primary_held',
+      'start_replica',
+      2,
+    ],
+    ['lets a replica follow', { source: closed, replicas: [null, astray] }, {}, 'primary_held', 'follow', 3],
+    [
+      'lets a replica be rebuilt that has too much',
+      { source: closed, replicas: [errant, null] },
+      {},
+      'primary_held',
+      'rebuild',
+      2,
+    ],
+    [
+      'lets a replica be rebuilt that lacks what is in no log any more',
+      { source: purging, replicas: [null, behind] },
+      {},
+      'primary_held',
+      'rebuild',
+      3,
+    ],
+    [
+      'lets a node be rebuilt whose job has failed',
+      { source: closed, replicas: [null, null] },
+      { unfinished: [node(4)] },
+      'primary_held',
+      'rebuild',
+      4,
+    ],
+    [
+      'degrades like an open one',
+      { source: closed, replicas: [null, null] },
+      { degrade: on, starvedMs: 25_000 },
+      'primary_starved',
+      'set_acknowledgements',
+      1,
+    ],
+    [
+      'does not degrade before its time',
+      { source: closed, replicas: [null, null] },
+      { degrade: on, starvedMs: 24_000 },
+      'primary_held',
+      null,
+    ],
+  ])('%s', ([, situation, changes, state, action, on]) => {
+    const diagnosis = diagnosed(situation, changes);
+    expect(diagnosis).toMatchObject({ state, reason: expect.stringMatching(/\S/) });
+    expect(diagnosis.action?.kind ?? null).toBe(action);
+    if (on !== undefined) expect(diagnosis.action).toMatchObject({ node: { id: node(on).id } });
+  });
+
+  it('is starved while it is closed, so that the time until degrading runs', () => {
+    const nodes = [seen(1, closed), seen(2, null), seen(3, null)];
+    expect(isStarved({ ...shard, nodes }, { node: node(1), answer: closed })).toBe(true);
+    const degraded = { ...shard, nodes, acknowledgements: 0, degrade: on };
+    expect(isStarved(degraded, { node: node(1), answer: closed })).toBe(false);
+  });
+
+  it('asks for a rebuild while it starts another replica, which may never succeed', () => {
+    const diagnosis = diagnosed({ source: closed, replicas: [stopped, errant] });
+    expect(diagnosis).toMatchObject({
+      action: { kind: 'start_replica', node: { id: node(2).id } },
+      rebuild: { kind: 'rebuild', node: { id: node(3).id }, urgent: true },
+    });
+  });
+
+  it('has all replicas rebuilt that need it, one when the other could not', () => {
+    const { action } = diagnosed({ source: purging, replicas: [errant, behind] });
+    expect(action).toMatchObject({
+      kind: 'rebuild',
+      node: { id: node(2).id },
+      urgent: true,
+      others: [{ node: { id: node(3).id } }],
+    });
+  });
+});
+
 describe('a degraded shard', () => {
   const source = { ...primary, acknowledgements: 0, acknowledgers: 0 };
   const degraded = { acknowledgements: 0, degrade: on };
@@ -82,6 +218,30 @@ describe('a degraded shard', () => {
     const back = { ...source, acknowledgers: 1 };
     expect(diagnosed({ source: back, replicas: [replica, null] }, degraded)).toMatchObject({
       state: 'primary_degraded',
+      action: { kind: 'set_acknowledgements', from: 0, to: 1 },
+    });
+  });
+
+  it('waits for all acknowledgements at once when it may not degrade any more', () => {
+    const off = { ...degraded, degrade: { ...on, enabled: false } };
+    expect(diagnosed({ source, replicas: [null, null] }, off)).toMatchObject({
+      state: 'primary_closed',
+      action: { kind: 'open' },
+    });
+    const waiting = { ...source, acknowledgements: 1 };
+    expect(diagnosed({ source: waiting, replicas: [null, null] }, off)).toMatchObject({
+      state: 'primary_starved',
+      action: null,
+    });
+    const restarted = { ...waiting, superReadOnly: true };
+    expect(diagnosed({ source: restarted, replicas: [null, null] }, off)).toMatchObject({
+      state: 'primary_held',
+      action: null,
+    });
+    // What was committed without is certain only when a replica has it.
+    expect(
+      diagnosed({ source: { ...waiting, acknowledgers: 1 }, replicas: [replica, null] }, off),
+    ).toMatchObject({
       action: { kind: 'set_acknowledgements', from: 0, to: 1 },
     });
   });

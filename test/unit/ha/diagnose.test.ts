@@ -96,6 +96,30 @@ describe('rbr', () => {
       null,
     ],
     [
+      'the primary is open and has kept the channel of its time as a replica',
+      [
+        { ...primary, channel: { ...following, receiverRunning: false, applierRunning: false } },
+        replica,
+        replica,
+      ],
+      'primary_closed',
+      'open',
+      1,
+    ],
+    [
+      'a replica lacks what the primary has in no log any more',
+      [{ ...primary, purged: `${uuid}:1-10` }, { ...replica, channel: null, gtids: `${uuid}:1-9` }, replica],
+      'replica_behind',
+      'rebuild',
+      2,
+    ],
+    [
+      'a replica that receives gets what it lacks',
+      [{ ...primary, purged: `${uuid}:1-10` }, { ...replica, gtids: `${uuid}:1-9` }, replica],
+      'healthy',
+      null,
+    ],
+    [
       'the primary is read-only',
       [{ ...primary, superReadOnly: true }, replica, replica],
       'primary_closed',
@@ -186,6 +210,15 @@ describe('rbr', () => {
     const diagnosis = diagnose({ ...shard, nodes: [seen(1, primary), seen(2, errant), seen(3, replica)] });
     expect(diagnosis).toMatchObject({ state: 'replica_errant', action: { kind: 'rebuild', node: node(2) } });
     expect(diagnosis.reason).toContain(`${uuid}:11`);
+  });
+
+  it('a node whose job has failed is rebuilt', () => {
+    const nodes = [seen(1, primary), seen(2, replica)];
+    const diagnosis = diagnose({ ...shard, nodes, unfinished: [node(3)] });
+    expect(diagnosis).toMatchObject({
+      state: 'replica_unfinished',
+      action: { kind: 'rebuild', node: node(3), urgent: false },
+    });
   });
 
   it('a replica that stays broken is rebuilt, after what can be mended at once', () => {

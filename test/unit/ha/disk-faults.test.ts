@@ -177,6 +177,17 @@ describe('another node whose disk takes no writes', () => {
     expect(diagnosed({ nodes }).state).toBe('second_writer');
   });
 
+  it('the former primary, open on a disk that does not answer: it does not keep the next one from being replaced', () => {
+    const former = on(2, { ...closed, superReadOnly: false }, 'frozen');
+    const lost = { ...seen(1, null), agent: { silentMs: 0, instance: { ...instanceView(1), pid: null } } };
+    const cut = { ...replica, channel: { ...following, receiverRunning: false } };
+    const both = [former, seen(3, cut), seen(4, cut)];
+    expect(diagnosed({ nodes: [lost, ...both], changes: { acknowledgements: 2 } }).state).toBe(
+      'primary_lost',
+    );
+    expect(diagnosed({ nodes: [seen(1, primary), ...both] }).state).toBe('second_writer');
+  });
+
   it('does not hide a replica that can be started', () => {
     const stopped = { ...replica, channel: { ...following, receiverRunning: false } };
     const nodes = [seen(1, primary), on(2, replica, 'full'), seen(3, stopped)];

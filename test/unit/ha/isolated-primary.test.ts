@@ -96,6 +96,11 @@ describe('a primary that the manager reaches and its replicas do not', () => {
     else expect(action).toMatchObject({ kind: 'hand_over', node: { id: node(1).id }, quorum });
   });
 
+  it('is given time when a replica reaches it again, unless it has refused that for long', () => {
+    expect(diagnosed([deaf, refused]).action).toMatchObject({ unlessReached: true });
+    expect(diagnosed([deaf, refused], { isolatedMs: 15_000 }).action).toMatchObject({ unlessReached: false });
+  });
+
   it('is handed over rather than degraded when its replicas live', () => {
     const degrade = { enabled: true, afterSeconds: 5 };
     expect(diagnosed([deaf, refused], { degrade, starvedMs: 60_000 }).action?.kind).toBe('hand_over');
@@ -107,10 +112,13 @@ describe('a primary that the manager reaches and its replicas do not', () => {
     expect(reason).toContain('1 of 2 replicas answer, 2 are needed');
   });
 
-  it('is not isolated while it is closed: then nothing commits', () => {
-    const nodes = [seen(1, { ...primary, superReadOnly: true }), seen(2, deaf), seen(3, deaf)];
-    expect(
-      isIsolated({ ...shard, nodes }, { node: node(1), answer: { ...primary, superReadOnly: true } }),
-    ).toBe(false);
+  it('is isolated also while it is closed: it would never be opened', () => {
+    const closed = { ...primary, superReadOnly: true, acknowledgers: 0 };
+    const nodes = [seen(1, closed), seen(2, deaf), seen(3, deaf)];
+    expect(isIsolated({ ...shard, nodes }, { node: node(1), answer: closed })).toBe(true);
+    expect(diagnose({ ...shard, nodes, isolatedMs: isolationPatienceMs })).toMatchObject({
+      state: 'primary_isolated',
+      action: { kind: 'hand_over' },
+    });
   });
 });

@@ -32,6 +32,7 @@ const storageNode = (hostaddr: string, index: number): StorageNode => ({
   port: 57_001,
   memberState: index === 0 ? 'source' : 'replica',
   status: 'active',
+  isAbsentHolder: false,
 });
 
 const nodes = hosts.map(storageNode);
@@ -85,6 +86,7 @@ const answer = (source: boolean): NodeAnswer => ({
   acknowledgers: source ? 2 : 0,
   commitsWaiting: 0,
   gtids: `${uuid}:1-10`,
+  purged: '',
   groupState: 'OFFLINE',
   group: [],
 });
