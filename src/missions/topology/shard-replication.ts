@@ -74,7 +74,14 @@ export async function startSemiSyncShard(
   });
 }
 
-/** mgr: the first node founds the group, once; the others join it. */
+function groupStateOf(shard: FreshShard, member: ShardMember, signal: AbortSignal) {
+  return withMysql({ ...member, ...shard.management }, signal, ownGroupState);
+}
+
+/**
+ * mgr: the first node founds the group, once; the others join it. When the step is repeated and the founder was restarted
+ * meanwhile, it joins what it has founded: founding again would make two groups.
+ */
 export async function startGroupShard(shard: FreshShard, signal: AbortSignal): Promise<void> {
   const seeds = shard.members.map(({ hostaddr, groupReplicationPort }) => ({
     hostaddr,
@@ -82,11 +89,18 @@ export async function startGroupShard(shard: FreshShard, signal: AbortSignal): P
   }));
   const [founder, ...others] = shard.members;
   const settings = { seeds, recovery: shard.replication };
-  await withMysql({ ...founder, ...shard.management }, signal, async (session) => {
-    if ((await ownGroupState(session)) === 'ONLINE') return;
-    await prepareMember(session, settings);
-    await bootstrapGroup(session);
-  });
+  const states = await Promise.all(others.map((member) => groupStateOf(shard, member, signal)));
+  const lives = states.some((state) => state === 'ONLINE' || state === 'RECOVERING');
+  await withMysql(
+    { ...founder, ...shard.management, statementTimeoutMs: joinWaitMs },
+    signal,
+    async (session) => {
+      const state = await ownGroupState(session);
+      if (state === 'ONLINE' || state === 'RECOVERING') return;
+      await prepareMember(session, settings);
+      await (lives ? joinGroup(session) : bootstrapGroup(session));
+    },
+  );
   await Promise.all(
     others.map((member) =>
       withMysql(
