@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { colonAddress, type HostPort } from '../../core/model.ts';
 import { readSemiSync } from '../../engines/mysql/semi-sync.ts';
@@ -25,7 +26,7 @@ export async function endHungCommits(context: Context, now: ShardNow, source: Ho
   const hung = (): Promise<boolean> =>
     onNode(now, primary, context.signal, (session) => hang(session, context.signal));
   if (!(await hung())) return;
-  const { services, signal, jobId, path, attempt } = context;
+  const { services, signal, jobId } = context;
   // The health loop would take the end of the primary for a fault, and may be opening or replacing it at this moment.
   await services.shards.alone(shard.id, async () => {
     const current = await readShard(services, shard.id, signal);
@@ -39,8 +40,8 @@ export async function endHungCommits(context: Context, now: ShardNow, source: Ho
       signal,
     );
     const agent = services.agents.at({ hostaddr: machine.hostaddr, port: machine.agentPort });
-    const key = `job${String(jobId)}-${path}-${String(attempt)}-${String(Date.now())}`;
-    await agent.killAndStart(primary.instanceId, key.slice(-200), { signal });
+    // It hung again: the restart of an earlier attempt does not count as this one.
+    await agent.killAndStart(primary.instanceId, `job${String(jobId)}-${randomUUID()}`, { signal });
   });
 }
 

@@ -11,7 +11,7 @@ let cluster: WrittenCluster;
 
 beforeAll(async () => {
   installation = await TestInstallation.start(await scratchDirectory(), {
-    network: '127.0.48',
+    network: '127.0.49',
     machines: 3,
   });
   cluster = await WrittenCluster.create(installation, { ha_mode: 'rbr' });
