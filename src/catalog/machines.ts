@@ -174,6 +174,12 @@ export class Machines {
 
   /** @throws KlusterError machine_not_found; machine_in_use while ports are reserved or nodes live on it */
   async remove(sql: Sql, key: MachineKey): Promise<void> {
+    const id = await this.requireUnused(sql, key);
+    await sql.execute('DELETE FROM server_nodes WHERE id = ?', [id]);
+  }
+
+  /** Stays so until the transaction ends. @throws KlusterError machine_not_found, machine_in_use */
+  async requireUnused(sql: Sql, key: MachineKey): Promise<MachineId> {
     const id = await this.lock(sql, key);
     const users = await sql.rows(
       `SELECT CONCAT(owner, ' (port ', first_port, ')') AS user FROM kluster_ports WHERE hostaddr = ? AND machine_type = ?
@@ -186,7 +192,7 @@ export class Machines {
     if (users.length > 0) {
       throw new KlusterError('machine_in_use', `the ${keyText(key)} is in use by ${users.join(', ')}`);
     }
-    await sql.execute('DELETE FROM server_nodes WHERE id = ?', [id]);
+    return id;
   }
 
   async recordSpace(sql: Sql, id: MachineId, space: MachineSpace): Promise<void> {

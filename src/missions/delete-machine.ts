@@ -38,7 +38,12 @@ export const deleteMachine = defineMission<Services>()({
     return {};
   },
 
-  plan: (paras) => serial('delete_machine', `remove ${paras.hostaddr}`, [pointOfNoReturn, removeStep(paras)]),
+  plan: (paras) =>
+    serial('delete_machine', `remove ${paras.hostaddr}`, [
+      checkStep(paras),
+      pointOfNoReturn,
+      removeStep(paras),
+    ]),
 
   attachment: () => ({}),
 });
@@ -49,6 +54,22 @@ async function requireRegistered(services: Services, paras: DeleteMachineParas):
   if (!machines.some((machine) => machine.machineType === type)) {
     throw new KlusterError('machine_not_found', `${address} is not registered as ${type} machine`);
   }
+}
+
+/** A refusal is the end of the job only before the point of no return. */
+function checkStep(paras: DeleteMachineParas): Step<Services> {
+  const key = { hostaddr: paras.hostaddr, machineType: paras.machine_type };
+  return {
+    kind: 'step',
+    key: 'check',
+    title: `see that nothing lives on ${key.machineType} machine ${key.hostaddr}`,
+    deadlineMs: 20_000,
+    async run({ services, signal }) {
+      const { database, machines } = services.catalog;
+      await database.write((sql) => machines.requireUnused(sql, key), signal);
+      return null;
+    },
+  };
 }
 
 function removeStep(paras: DeleteMachineParas): Step<Services> {

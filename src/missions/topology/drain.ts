@@ -1,9 +1,10 @@
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
 import { colonAddress, type HostPort, type StorageNode } from '../../core/model.ts';
-import { connectedReplicas, readChannel, stopChannel } from '../../engines/mysql/channel.ts';
+import { readChannel, stopChannel } from '../../engines/mysql/channel.ts';
 import { executedGtids } from '../../engines/mysql/gtid.ts';
 import { groupMembers, leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
+import { requireApart } from './apart.ts';
 import { answerOf, transactionsOf, untilHeldByOthers } from './held-by-others.ts';
 import { onNode, type ShardNow } from './shard-now.ts';
 import { until } from './until.ts';
@@ -30,15 +31,10 @@ export async function drain(now: ShardNow, node: StorageNode, signal: AbortSigna
 async function handOver(now: ShardNow, node: StorageNode, signal: AbortSignal): Promise<void> {
   const { primary, shard } = now;
   const own = await stopReceiving(now, node, signal);
-  const wanted = await onNode(now, primary, signal, async (session) => {
-    if (own === null && (await connectedReplicas(session)).some((replica) => sameAddress(replica, node))) {
-      throw new KlusterError(
-        'storage_node_unsuited',
-        `${colonAddress(node)} does not answer the manager, but receives from its primary and may acknowledge writes`,
-      );
-    }
-    return GtidSet.parse(await executedGtids(session)).union(own ?? GtidSet.empty);
-  });
+  if (own === null) await requireApart(now, node, signal);
+  const wanted = await onNode(now, primary, signal, async (session) =>
+    GtidSet.parse(await executedGtids(session)).union(own ?? GtidSet.empty),
+  );
   await untilHeldByOthers(now, { node, wanted, needed: shard.fullsyncLevel }, signal);
 }
 

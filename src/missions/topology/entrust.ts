@@ -1,7 +1,6 @@
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
 import type { HostPort, StorageNode } from '../../core/model.ts';
-import { connectedReplicas } from '../../engines/mysql/channel.ts';
 import { executedGtids, purgedGtids } from '../../engines/mysql/gtid.ts';
 import { readSemiSync } from '../../engines/mysql/semi-sync.ts';
 import type { SqlSession } from '../../engines/sql.ts';
@@ -21,7 +20,6 @@ export interface PrimaryNow {
   readonly executed: string;
   /** Executed transactions that it cannot send any more. */
   readonly purged: string;
-  readonly receivers: readonly HostPort[];
   /** Replicas that are connected to it and may acknowledge. */
   readonly acknowledgers: number;
 }
@@ -30,7 +28,6 @@ export async function primaryOf(session: SqlSession): Promise<PrimaryNow> {
   return {
     executed: await executedGtids(session),
     purged: await purgedGtids(session),
-    receivers: await connectedReplicas(session),
     acknowledgers: (await readSemiSync(session)).clients,
   };
 }

@@ -7,6 +7,7 @@ import { readChannel, stopChannel } from '../../engines/mysql/channel.ts';
 import { leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
 import type { StepContext } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
+import { requireApart } from './apart.ts';
 import { variablesOf } from './copy-variables.ts';
 import { entrust, primaryOf, sameAddress, type PrimaryNow } from './entrust.ts';
 import { answerOf, transactionsOf } from './held-by-others.ts';
@@ -55,9 +56,9 @@ export async function secureErrant(
 ): Promise<Secured> {
   const { signal } = context;
   const own = await takeOut(now, node, signal);
+  if (own === null && now.cluster.haMode === 'rbr') await requireApart(now, node, signal);
   // Read after the node's, so that whatever the node got from the primary is in it.
   const primary = await onNode(now, now.primary, signal, primaryOf);
-  if (own === null) requireApart(now, node, primary);
   const giving = { node, except, canAcknowledge: canAcknowledge(now, own, primary), primary };
   const isAbsentHolder = await entrust(now, giving, signal);
   const transactions = await saveErrant(
@@ -88,15 +89,6 @@ async function saveErrant(
   }
   await report(context, at, saved);
   return { errant: (errant ?? GtidSet.parse(saved.gtids)).toString(), files: [...saved.files], variables };
-}
-
-/** As a replica that the manager cannot ask may do. */
-function requireApart(now: ShardNow, node: HostPort, { receivers }: PrimaryNow): void {
-  if (now.cluster.haMode !== 'rbr' || !receivers.some((receiver) => sameAddress(receiver, node))) return;
-  throw new KlusterError(
-    'storage_node_unsuited',
-    `${colonAddress(node)} does not answer the manager, but receives from its primary and may acknowledge writes`,
-  );
 }
 
 /** Whether the node could acknowledge without being made again. */

@@ -149,6 +149,8 @@ describe('status', () => {
             {
               shard_id: expect.any(Number),
               shard_name: 'shard_1',
+              state: null,
+              reason: null,
               nodes: [
                 {
                   node_id: expect.any(Number),
