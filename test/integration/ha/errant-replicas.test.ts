@@ -21,14 +21,24 @@ afterAll(async () => {
   await installation?.close();
 });
 
-/** It follows nobody, and has a transaction of its own: only a copy of another node mends that. */
+/**
+ * It has a transaction of its own, and follows nobody: only a copy of another node mends that. The transaction comes first:
+ * without it the manager, which hears of the rest at once, would make the node follow again.
+ */
 async function makeErrant(node: StorageNodeJson): Promise<void> {
   await cluster.onNode(node, async (mysql) => {
+    const write = async (): Promise<boolean> => {
+      await mysql.query('SET GLOBAL super_read_only = OFF');
+      // The manager may have closed it again in between.
+      return mysql.query('CREATE DATABASE astray').then(
+        () => true,
+        () => false,
+      );
+    };
+    await expect.poll(write, patient).toBe(true);
+    await mysql.query('SET GLOBAL super_read_only = ON');
     await mysql.query('STOP REPLICA');
     await mysql.query('RESET REPLICA ALL');
-    await mysql.query('SET GLOBAL super_read_only = OFF');
-    await mysql.query('CREATE DATABASE astray');
-    await mysql.query('SET GLOBAL super_read_only = ON');
   });
 }
 
