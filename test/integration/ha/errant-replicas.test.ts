@@ -57,8 +57,12 @@ async function writeAgain(): Promise<number> {
 
 /** Both replicas are made again without anybody asking for it, and have everything. */
 async function expectReplicasBack(): Promise<void> {
-  const statuses = async () => (await cluster.replicas()).map(({ status }) => status);
-  await expect.poll(statuses, patient).toEqual(['active', 'active']);
+  const left = async (node: StorageNodeJson): Promise<string> => {
+    const found = await cluster.onNode(node, (mysql) => mysql.query("SHOW DATABASES LIKE 'astray'"));
+    return found.length === 0 ? node.status : 'has a transaction of its own';
+  };
+  const states = async () => Promise.all((await cluster.replicas()).map((node) => left(node).catch(String)));
+  await expect.poll(states, patient).toEqual(['active', 'active']);
   await expect.poll(() => cluster.expectWhole().then(() => true, String), patient).toBe(true);
 }
 
