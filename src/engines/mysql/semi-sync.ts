@@ -39,6 +39,14 @@ export async function commitBarrier(session: SqlSession): Promise<void> {
   await session.query('FLUSH LOCAL BINARY LOGS');
 }
 
+/**
+ * Commits a transaction without any effect. A replica that has received what a commit waits for over an earlier connection does
+ * not acknowledge it any more; the acknowledgement of something later counts for it.
+ */
+export async function commitNothing(session: SqlSession): Promise<void> {
+  await session.query('FLUSH USER_RESOURCES');
+}
+
 /** From now on a commit on this server returns only after `acknowledgements` replicas have it in their relay logs. */
 export async function requireAcknowledgements(session: SqlSession, acknowledgements: number): Promise<void> {
   if (!Number.isSafeInteger(acknowledgements))

@@ -16,7 +16,7 @@ import {
   prepareMember,
   setGroupAddresses,
 } from '../../engines/mysql/group.ts';
-import { acknowledgesSource } from '../../engines/mysql/semi-sync.ts';
+import { acknowledgesSource, commitNothing, readSemiSync } from '../../engines/mysql/semi-sync.ts';
 import { withMysql } from '../../engines/mysql/connection.ts';
 import { makeReadOnly } from '../../engines/mysql/read-only.ts';
 import type { StepContext } from '../../jobs/plan.ts';
@@ -108,6 +108,9 @@ export async function acknowledge(now: ShardNow, target: HostPort, signal: Abort
     await until(signal, acknowledgeWaitMs, `${colonAddress(target)} to acknowledge`, async () =>
       (await acknowledgesSource(session)) ? true : 'its receiver is not connected as a semi-sync replica',
     );
+  });
+  await onNode(now, now.primary, signal, async (session) => {
+    if ((await readSemiSync(session)).waiting > 0) await commitNothing(session);
   });
 }
 
