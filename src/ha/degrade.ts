@@ -11,7 +11,10 @@ type Acknowledging = Pick<
 >;
 
 /** Replicas that answer the manager, can write, and acknowledge what they receive from this primary. */
-function acknowledgingReplicas({ nodes }: Acknowledging, primary: Answered): readonly NodeObservation[] {
+export function acknowledgingReplicas(
+  { nodes }: Pick<Acknowledging, 'nodes'>,
+  primary: Answered,
+): readonly NodeObservation[] {
   return nodes.filter((observed) => {
     const { node, answer } = observed;
     return (

@@ -8,6 +8,7 @@ import type { Diagnosis } from './diagnosis.ts';
 import { answered, healthy, staleRoute, unreachableNode, type Answered } from './shared-diagnoses.ts';
 import type { NodeObservation, ShardObservation } from './shard-observation.ts';
 import { silentPrimary } from './silent-primary.ts';
+import { unheardCommits } from './unheard-commits.ts';
 
 /** no_rep and rbr: the catalog says who the primary is. */
 export function diagnoseSource(shard: ShardObservation): Diagnosis {
@@ -34,6 +35,7 @@ export function diagnoseSource(shard: ShardObservation): Diagnosis {
     dueHandOver(shard, primary) ??
     secondWriter(shard, primary.node, cannotBeClosed) ??
     ofAnswered(primary, (answering) => dueChange(shard, answering)) ??
+    ofAnswered(primary, (answering) => unheardCommits(shard, answering)) ??
     ofAnswered(primary, (answering) => heldPrimary(shard, answering, replicaFault(shard, answering))) ??
     ofAnswered(primary, (answering) => replicaFault(shard, answering)) ??
     primaryDisk(shard, primary) ??

@@ -24,6 +24,8 @@ export type ShardState =
   | 'primary_frozen'
   /** Commits on the primary get too few acknowledgements: they wait, or are about to wait for fewer. */
   | 'primary_starved'
+  /** Enough replicas have received what commits wait for, and will not acknowledge it any more. */
+  | 'primary_unheard'
   /** Commits wait for fewer acknowledgements than asked for. */
   | 'primary_degraded'
   /** The recorded primary came back read-only, as every server starts, or is not yet what a primary has to be. */
@@ -74,6 +76,7 @@ export interface RebuildAction extends RebuildCandidate {
 export type ShardAction =
   | { readonly kind: 'close'; readonly node: StorageNode }
   | { readonly kind: 'open'; readonly node: StorageNode }
+  | { readonly kind: 'commit_nothing'; readonly node: StorageNode }
   | { readonly kind: 'record_primary'; readonly node: StorageNode }
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
   | { readonly kind: 'join_group'; readonly node: StorageNode }

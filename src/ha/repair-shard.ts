@@ -4,6 +4,7 @@ import { startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { bootstrapGroup, joinGroup, leaveGroup, ownGroupState } from '../engines/mysql/group.ts';
 import { makeReadOnly } from '../engines/mysql/read-only.ts';
+import { commitNothing } from '../engines/mysql/semi-sync.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
@@ -17,6 +18,7 @@ import type { RepairContext } from './repair-context.ts';
 /** A member that joins fetches what it misses first; START GROUP_REPLICATION returns when it has joined. */
 const joinTimeoutMs = 60_000;
 const closeWaitMs = 3000;
+const commitWaitMs = 5000;
 /** A process that waits for a disk does not end before that answers; nobody is kept waiting for it. */
 const killWaitMs = 8000;
 
@@ -35,6 +37,8 @@ export async function repairShard(
     case 'open':
       await openPrimary(context, { node: action.node, promised: 0 }, signal);
       return;
+    case 'commit_nothing':
+      return withMysql({ ...address, statementTimeoutMs: commitWaitMs }, signal, commitNothing);
     case 'start_replica':
       return withMysql(address, signal, startChannel);
     case 'rebuild':

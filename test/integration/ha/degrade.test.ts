@@ -67,6 +67,46 @@ async function recorded(): Promise<{ readonly state: string; readonly steps: rea
   });
 }
 
+/** They receive over a new connection; whether they acknowledge is decided when it begins. */
+async function reconnect(acknowledging: boolean): Promise<void> {
+  for (const replica of await cluster.replicas()) {
+    await cluster.onNode(replica, async (mysql) => {
+      await mysql.query(`SET GLOBAL rpl_semi_sync_replica_enabled = ${acknowledging ? 'ON' : 'OFF'}`);
+      await mysql.query('STOP REPLICA IO_THREAD');
+      await mysql.query('START REPLICA IO_THREAD');
+    });
+  }
+}
+
+async function receivedByAll(): Promise<boolean> {
+  const states = await Promise.all(
+    (await cluster.replicas()).map((replica) =>
+      cluster.onNode(replica, async (mysql) => {
+        const [row] = await mysql.query(
+          `SELECT GTID_SUBTRACT(received_transaction_set, @@GLOBAL.gtid_executed) <> '' OR service_state <> 'ON' AS lacking
+             FROM performance_schema.replication_connection_status`,
+        );
+        return row !== undefined && numberOf(row, 'lacking') === 0;
+      }),
+    ),
+  );
+  return states.every(Boolean);
+}
+
+describe('an rbr shard whose replicas lose their connections', () => {
+  it('does not keep a commit waiting that they have received already', async () => {
+    await reconnect(false);
+    const writing = cluster.write();
+    await expect.poll(waitingCommits, patient).toBe(1);
+    await expect.poll(receivedByAll, patient).toBe(true);
+    await reconnect(true);
+    const number = await writing;
+    expect(number).not.toBeNull();
+    await cluster.expectAllThere(number === null ? [] : [number]);
+    await cluster.expectWhole();
+  });
+});
+
 describe('an rbr shard that loses all replicas', () => {
   it('waits with conf_degrade_state OFF, and goes on when they are back', async () => {
     const bringBack = await loseReplicas();
