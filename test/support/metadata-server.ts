@@ -1,5 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { chmod, chown, cp, mkdtemp, open, readdir, readFile, rm, writeFile } from 'node:fs/promises';
+import { randomInt } from 'node:crypto';
 import { createServer } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
@@ -82,18 +83,33 @@ async function initialised(mysql: MysqlInstallation, owner: EngineUser): Promise
   });
 }
 
+/** Below those that the kernel gives to connections: one of these could take the port before the server has started. */
+const ports = { first: 10_000, count: 10_000 };
+const portAttempts = 20;
+
 async function freePort(hostaddr: string): Promise<number> {
+  for (let attempt = 1; attempt <= portAttempts; attempt += 1) {
+    const port = ports.first + randomInt(ports.count);
+    if (await isFree(hostaddr, port)) return port;
+  }
+  throw new Error(`no free port at ${hostaddr}`);
+}
+
+async function isFree(hostaddr: string, port: number): Promise<boolean> {
   const server = createServer();
-  await new Promise<void>((resolve, reject) => {
-    server.once('error', reject);
-    server.listen(0, hostaddr, resolve);
+  const listens = await new Promise<boolean>((resolve) => {
+    server.once('error', () => {
+      resolve(false);
+    });
+    server.listen(port, hostaddr, () => {
+      resolve(true);
+    });
   });
-  const address = server.address();
+  if (!listens) return false;
   await new Promise((resolve) => {
     server.close(resolve);
   });
-  if (address === null || typeof address === 'string') throw new Error('no port');
-  return address.port;
+  return true;
 }
 
 async function giveTree(directory: string, owner: EngineUser): Promise<void> {
