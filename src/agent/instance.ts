@@ -16,7 +16,7 @@ import type { CgroupDriver } from './cgroup/driver.ts';
 import { whenNotBusy } from './cgroup/files.ts';
 import type { ProcessExit } from './engine-process.ts';
 import { EngineRun } from './engine-run.ts';
-import { applyCpuLimit } from './cgroup/apply-limit.ts';
+import { applyCpuLimit, joinAll } from './cgroup/apply-limit.ts';
 import { makeDirectories, removeDirectories, type OwnedDirectories } from './instance-directories.ts';
 import type { InstanceRecord, RecordStore } from './instance-record.ts';
 import { recordedView } from './instance-view.ts';
@@ -295,7 +295,7 @@ export class Instance {
       }
       const found = cgroup.setLimit(record.instanceId, limit);
       const members = this.#run === null ? [] : processTree(this.#run.process.identity);
-      for (const { pid } of members) cgroup.join(record.instanceId, pid);
+      joinAll(cgroup, record.instanceId, members);
       this.#record.cpuLimit = limit;
       this.#warnings.delete('cgroup');
       await this.#keeper.save();

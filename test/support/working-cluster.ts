@@ -126,6 +126,10 @@ async function expectReplication(
     });
   }
   for (const node of nodes.filter(({ role }) => role === 'replica')) await on(node, expectArrived);
+  // A shard that holds a table is not deleted.
+  for (const node of nodes.filter(({ role }) => role === 'source')) {
+    await on(node, (session) => session.query('DROP DATABASE proof'));
+  }
 }
 
 async function expectArrived(session: SqlSession): Promise<void> {

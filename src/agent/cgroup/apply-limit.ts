@@ -23,3 +23,18 @@ export function applyCpuLimit(
     warn(errorText(error));
   }
 }
+
+/** Puts processes into the group of their instance, but those that have ended since they were listed. */
+export function joinAll(
+  cgroup: CgroupDriver,
+  instanceId: string,
+  processes: readonly { readonly pid: number }[],
+): void {
+  for (const { pid } of processes) {
+    try {
+      cgroup.join(instanceId, pid);
+    } catch (error) {
+      if (!(error instanceof Error && 'code' in error && error.code === 'ESRCH')) throw error;
+    }
+  }
+}
