@@ -2,7 +2,7 @@ import { missionCases } from './mission-cases.ts';
 import { Random } from './random.ts';
 import { everyAttempt, victims, type Attempt } from './sweep.ts';
 
-/** What a run of the tests takes of the sweep: others each time, the same for the same seed. */
+/** What a run of the tests takes of the sweep: the same for the same seed. */
 const jobsPerRun = 7;
 /** One fault point in so many: about two of a job of ten steps. */
 const oneIn = 10;
@@ -34,15 +34,15 @@ function sampledAttempts(seed: number): readonly Attempt[] {
     }));
 }
 
-/** What the environment asks for: `all`, a seed, or, by default, a new seed. */
+/** What the environment asks for: `all`, a seed, or the default one. */
 export function attemptsOf(
   wish: string | undefined,
-  newSeed: number,
+  defaultSeed: number,
 ): { seed: number; attempts: readonly Attempt[] } {
   if (wish === 'all') {
-    return { seed: newSeed, attempts: victims.flatMap((victim) => everyAttempt(victim, null, 1)) };
+    return { seed: defaultSeed, attempts: victims.flatMap((victim) => everyAttempt(victim, null, 1)) };
   }
-  const seed = wish === undefined || wish === '' ? newSeed : Number(wish);
+  const seed = wish === undefined || wish === '' ? defaultSeed : Number(wish);
   if (!Number.isSafeInteger(seed))
     throw new TypeError(`KLUSTER_KILLS is ${String(wish)}: neither "all" nor a seed`);
   return { seed, attempts: sampledAttempts(seed) };
