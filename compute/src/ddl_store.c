@@ -21,6 +21,7 @@
 
 #define INTENTS "kluster_ddl_intents"
 #define PROGRESS "kluster_ddl_progress"
+#define TABLES_LOCK "DDL tables"
 
 /* The metadata database's table of that name, quoted. */
 static char *
@@ -87,36 +88,35 @@ query_number(const char *sql)
 }
 
 /* The account may lack the privilege to create when the tables are there. */
-static void
-make_private_tables(void)
+static bool
+has_private_tables(void)
 {
-	static bool made = false;
-
-	if (made)
-		return;
-	if (query_number(psprintf("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
-							  " AND TABLE_NAME IN ('" INTENTS "', '" PROGRESS "')",
-							  literal(kluster_topology()->metadata_database))) < 2)
-	{
-		execute(psprintf("CREATE TABLE IF NOT EXISTS %s (id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY,"
-						 " cluster_id int unsigned NOT NULL, comp_id int unsigned NOT NULL, token bigint unsigned NOT NULL,"
-						 " shard_id int unsigned NOT NULL, take_back mediumtext NULL, guard_database varchar(64) NULL,"
-						 " guard_table varchar(64) NULL, mark varchar(128) NULL, at_commit mediumtext NULL,"
-						 " when_made timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP, KEY cluster_id (cluster_id))",
-						 table(INTENTS)));
-		execute(psprintf("CREATE TABLE IF NOT EXISTS %s (cluster_id int unsigned NOT NULL, comp_id int unsigned NOT NULL,"
-						 " op_id bigint unsigned NOT NULL, seen timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),"
-						 " PRIMARY KEY (cluster_id, comp_id))",
-						 table(PROGRESS)));
-	}
-	made = true;
+	return query_number(psprintf("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
+								 " AND TABLE_NAME IN ('" INTENTS "', '" PROGRESS "')",
+								 literal(kluster_topology()->metadata_database))) == 2;
 }
 
-void
-kluster_store_lock(void)
+static void
+create_private_tables(void)
+{
+	execute(psprintf("CREATE TABLE IF NOT EXISTS %s (id bigint unsigned NOT NULL AUTO_INCREMENT PRIMARY KEY,"
+					 " cluster_id int unsigned NOT NULL, comp_id int unsigned NOT NULL, token bigint unsigned NOT NULL,"
+					 " shard_id int unsigned NOT NULL, take_back mediumtext NULL, guard_database varchar(64) NULL,"
+					 " guard_table varchar(64) NULL, mark varchar(128) NULL, at_commit mediumtext NULL,"
+					 " when_made timestamp NOT NULL DEFAULT CURRENT_TIMESTAMP, KEY cluster_id (cluster_id))",
+					 table(INTENTS)));
+	execute(psprintf("CREATE TABLE IF NOT EXISTS %s (cluster_id int unsigned NOT NULL, comp_id int unsigned NOT NULL,"
+					 " op_id bigint unsigned NOT NULL, seen timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),"
+					 " PRIMARY KEY (cluster_id, comp_id))",
+					 table(PROGRESS)));
+}
+
+/* The server releases the lock with the connection, should that break. */
+static void
+lock_or_fail(const char *name)
 {
 	char	   *answer = query_value(kluster_metadata_connection(),
-									 psprintf("SELECT GET_LOCK('DDL', %d)", kluster_ddl_lock_timeout));
+									 psprintf("SELECT GET_LOCK(%s, %d)", literal(name), kluster_ddl_lock_timeout));
 
 	if (answer == NULL || strcmp(answer, "1") != 0)
 		ereport(ERROR,
@@ -124,6 +124,39 @@ kluster_store_lock(void)
 				 errmsg("another session of the cluster is defining things for more than %d seconds",
 						kluster_ddl_lock_timeout),
 				 errhint("One transaction of the cluster at a time may hold definitions. Try again, or raise kluster.ddl_lock_timeout.")));
+}
+
+/*
+ * Under a lock of their own: MySQL fails one of two sessions that create the same table with a deadlock when that one holds a
+ * named lock, as whoever defines things does (seen with 9.7; it cannot back off then).
+ */
+static void
+make_private_tables(void)
+{
+	static bool made = false;
+
+	if (made)
+		return;
+	if (!has_private_tables())
+	{
+		lock_or_fail(TABLES_LOCK);
+		PG_TRY();
+		{
+			create_private_tables();
+		}
+		PG_FINALLY();
+		{
+			(void) query_value(kluster_metadata_connection(), psprintf("SELECT RELEASE_LOCK(%s)", literal(TABLES_LOCK)));
+		}
+		PG_END_TRY();
+	}
+	made = true;
+}
+
+void
+kluster_store_lock(void)
+{
+	lock_or_fail("DDL");
 	make_private_tables();
 }
 
