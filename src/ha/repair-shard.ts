@@ -38,6 +38,7 @@ export async function repairShard(
       await openPrimary(context, { node: action.node, promised: 0 }, signal);
       return;
     case 'commit_nothing':
+      await requireOffice(context, signal);
       return withMysql({ ...address, statementTimeoutMs: commitWaitMs }, signal, commitNothing);
     case 'start_replica':
       return withMysql(address, signal, startChannel);
