@@ -111,6 +111,9 @@ export interface HostPort {
   readonly port: number;
 }
 
+export const sameAddress = (left: HostPort, right: HostPort): boolean =>
+  left.hostaddr === right.hostaddr && left.port === right.port;
+
 /** `ip_port`, the notation of attachments and node_map_master. */
 export const underscoreAddress = (at: HostPort): string => `${at.hostaddr}_${String(at.port)}`;
 /** `ip:port`. */

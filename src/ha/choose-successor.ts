@@ -1,8 +1,8 @@
 import { GtidSet } from '../core/gtid-set.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
-import { colonAddress, type HaMode, type StorageNode } from '../core/model.ts';
+import { colonAddress, type HaMode, sameAddress, type StorageNode } from '../core/model.ts';
 import type { NodeLook } from './observe-node.ts';
-import { sameAddress, type NodeAnswer } from './shard-observation.ts';
+import { type NodeAnswer } from './shard-observation.ts';
 
 export interface Candidates {
   readonly haMode: HaMode;

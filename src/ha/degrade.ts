@@ -1,8 +1,8 @@
-import { colonAddress } from '../core/model.ts';
+import { colonAddress, sameAddress } from '../core/model.ts';
 import { diskTrouble } from './disk-word.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { addresses, type Answered } from './shared-diagnoses.ts';
-import { sameAddress, type NodeObservation, type ShardObservation } from './shard-observation.ts';
+import { type NodeObservation, type ShardObservation } from './shard-observation.ts';
 
 /** What bears on the acknowledgements of an rbr shard. */
 type Acknowledging = Pick<

@@ -1,5 +1,5 @@
 import { GtidSet } from '../core/gtid-set.ts';
-import { colonAddress, type StorageNode } from '../core/model.ts';
+import { colonAddress, sameAddress, type StorageNode } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { otherDisk } from './disk-faults.ts';
 import {
@@ -10,7 +10,7 @@ import {
   unreachableNode,
   type Answered,
 } from './shared-diagnoses.ts';
-import { sameAddress, type NodeAnswer, type ShardObservation } from './shard-observation.ts';
+import { type NodeAnswer, type ShardObservation } from './shard-observation.ts';
 
 /** mgr: the group itself elects its primary; the manager follows it and brings members back. */
 export function diagnoseGroup(shard: ShardObservation): Diagnosis {

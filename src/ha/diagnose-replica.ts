@@ -1,15 +1,10 @@
 import { GtidSet } from '../core/gtid-set.ts';
-import { colonAddress, type StorageNode } from '../core/model.ts';
+import { colonAddress, sameAddress, type StorageNode } from '../core/model.ts';
 import { isStarved } from './degrade.ts';
 import { diskTrouble } from './disk-word.ts';
 import type { Diagnosis, RebuildAction } from './diagnosis.ts';
 import type { Answered } from './shared-diagnoses.ts';
-import {
-  sameAddress,
-  type NodeAnswer,
-  type NodeObservation,
-  type ShardObservation,
-} from './shard-observation.ts';
+import { type NodeAnswer, type NodeObservation, type ShardObservation } from './shard-observation.ts';
 
 /** Replication may have stopped because of something that passes, or that somebody is mending. */
 const rebuildAfterMs = 60_000;

@@ -1,6 +1,6 @@
-import type { HostPort } from '../core/model.ts';
+import { type HostPort, sameAddress } from '../core/model.ts';
 import { freshHeartbeatMs } from '../engines/mysql/channel.ts';
-import { sameAddress, type NodeAnswer } from './shard-observation.ts';
+import { type NodeAnswer } from './shard-observation.ts';
 
 /** A connection that has been opened just now may not have heard anything yet. */
 export function hears({ channel }: NodeAnswer, source: HostPort): boolean {

@@ -9,7 +9,6 @@ import { isStarved } from './degrade.ts';
 import { answered } from './shared-diagnoses.ts';
 import { isIsolated } from './isolated-primary.ts';
 import type { Since } from './since.ts';
-import type { Starvation } from './starvation.ts';
 import type { Silences } from './silences.ts';
 
 /** What the catalog says about a shard. */
@@ -43,7 +42,7 @@ export interface ShardMemory {
   readonly silences: Silences;
   /** Since when their replication has been stopped by an error. */
   readonly breaks: Silences;
-  readonly starvation: Starvation;
+  readonly starvation: Since;
   readonly isolation: Since;
   /** That the disk of the primary takes no writes. */
   readonly primaryDisk: Since;
@@ -90,7 +89,7 @@ export async function observeShard(
   const isolated = primary !== undefined && isIsolated(observation, primary);
   return {
     ...observation,
-    starvedMs: starvation.note(starved),
+    starvedMs: starvation.note(starved, lookedAt),
     isolatedMs: isolation.note(isolated, lookedAt),
     diskMs: primaryDisk.note(source !== undefined && diskTrouble(source) !== null, lookedAt),
   };

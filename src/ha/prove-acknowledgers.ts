@@ -1,8 +1,7 @@
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
-import { colonAddress, type StorageNode } from '../core/model.ts';
+import { colonAddress, sameAddress, type StorageNode } from '../core/model.ts';
 import type { ShardAction } from './diagnosis.ts';
 import type { RepairContext } from './repair-context.ts';
-import { sameAddress } from './shard-observation.ts';
 
 type HandOver = Extract<ShardAction, { kind: 'hand_over' }>;
 

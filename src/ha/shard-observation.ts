@@ -89,6 +89,3 @@ export interface ShardObservation {
   readonly failoverPolicy: FailoverPolicy;
   readonly routes: readonly RouteObservation[];
 }
-
-export const sameAddress = (left: HostPort, right: HostPort): boolean =>
-  left.hostaddr === right.hostaddr && left.port === right.port;

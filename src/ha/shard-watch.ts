@@ -19,7 +19,6 @@ import { defaultFailoverPolicy, type AgentReport, type FailoverPolicy } from './
 import { Silences } from './silences.ts';
 import { Since } from './since.ts';
 import { unfinishedNodes } from './unfinished-nodes.ts';
-import { Starvation } from './starvation.ts';
 import { WatchLoop, type Look, type WatchContext } from './watch-loop.ts';
 
 export interface ShardWatchOptions extends WatchContext {
@@ -54,7 +53,7 @@ interface Watched {
   revision: string;
   readonly silences: Silences;
   readonly breaks: Silences;
-  readonly starvation: Starvation;
+  readonly starvation: Since;
   readonly isolation: Since;
   readonly primaryDisk: Since;
   /** That serve, as last read. */
@@ -149,7 +148,7 @@ export class ShardWatch implements ShardGate {
           revision,
           silences: new Silences(),
           breaks: new Silences(),
-          starvation: new Starvation(),
+          starvation: new Since(),
           isolation: new Since(),
           primaryDisk: new Since(),
           nodes: [],
@@ -201,18 +200,7 @@ export class ShardWatch implements ShardGate {
     const faultPoint = this.#faultPoint;
     const record = await this.#read(watched, signal);
     if (record === null) return notServing;
-    const observation = await observeShard(
-      record,
-      {
-        witnesses: this.#witnesses,
-        silences: watched.silences,
-        breaks: watched.breaks,
-        starvation: watched.starvation,
-        isolation: watched.isolation,
-        primaryDisk: watched.primaryDisk,
-      },
-      signal,
-    );
+    const observation = await observeShard(record, { ...watched, witnesses: this.#witnesses }, signal);
     freePlace();
     const diagnosis = diagnose(observation);
     const { agents, submit } = this.#options;

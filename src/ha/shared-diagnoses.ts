@@ -1,11 +1,6 @@
-import { colonAddress, type StorageNode } from '../core/model.ts';
+import { colonAddress, sameAddress, type StorageNode } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
-import {
-  sameAddress,
-  type NodeAnswer,
-  type NodeObservation,
-  type ShardObservation,
-} from './shard-observation.ts';
+import { type NodeAnswer, type NodeObservation, type ShardObservation } from './shard-observation.ts';
 
 export interface Answered {
   readonly node: StorageNode;

@@ -1,8 +1,7 @@
-import { colonAddress } from '../core/model.ts';
+import { colonAddress, sameAddress } from '../core/model.ts';
 import { observeNode, type NodeLook } from './observe-node.ts';
 import { observeRoutes } from './routes.ts';
 import type { ShardContext } from './shard-context.ts';
-import { sameAddress } from './shard-observation.ts';
 
 /**
  * What the health loop has still to do after the primary has moved, in words; null when nothing. Nodes and compute nodes

@@ -2,7 +2,14 @@ import type { MetadataNode } from '../catalog/metadata-nodes.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { groupBy } from '../core/group-by.ts';
 import type { InstanceId } from '../core/ids.ts';
-import type { HaMode, HostPort, Machine, NodeStatus, StorageNode } from '../core/model.ts';
+import {
+  type HaMode,
+  type HostPort,
+  type Machine,
+  type NodeStatus,
+  sameAddress,
+  type StorageNode,
+} from '../core/model.ts';
 import type {
   ClusterJson,
   ComputeNodeJson,
@@ -40,7 +47,7 @@ function liveState(node: KnownNode, reports: Reports): Pick<StorageNodeJson, 'st
 
 function isPrimary(node: StorageNode, primary: HostPort | undefined): boolean {
   if (primary === undefined) return node.memberState === 'source';
-  return node.hostaddr === primary.hostaddr && node.port === primary.port;
+  return sameAddress(node, primary);
 }
 
 function machineList(machines: readonly Machine[], reports: Reports): readonly MachineJson[] {

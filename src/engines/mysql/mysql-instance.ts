@@ -123,15 +123,15 @@ export class MysqlInstance implements EngineInstance {
     };
   }
 
+  /** As the agent. */
+  get #login() {
+    const { user } = localAccount;
+    return { socket: this.#layout.socket, user, password: this.#input.localPassword, connectMs: greetingMs };
+  }
+
   async probe(signal: AbortSignal): Promise<void> {
-    const login = {
-      socket: this.#layout.socket,
-      user: localAccount.user,
-      password: this.#input.localPassword,
-      connectMs: greetingMs,
-    };
     try {
-      await withLocalSession(login, signal, (session) => session.query('DO 1'));
+      await withLocalSession(this.#login, signal, (session) => session.query('DO 1'));
     } catch (error) {
       // Before the bootstrap there is no such account; but only a server that is ready can say so.
       if (serverErrorNumber(error) !== accessDenied) throw error;
@@ -139,14 +139,8 @@ export class MysqlInstance implements EngineInstance {
   }
 
   async mayEndInOrder(signal: AbortSignal): Promise<boolean> {
-    const login = {
-      socket: this.#layout.socket,
-      user: localAccount.user,
-      password: this.#input.localPassword,
-      connectMs: greetingMs,
-    };
     try {
-      return await withLocalSession(login, signal, closeBeforeEnd);
+      return await withLocalSession(this.#login, signal, closeBeforeEnd);
     } catch (error) {
       if (!(error instanceof Error)) throw error;
       return awaitsNothing(this.#layout.data);

@@ -1,6 +1,6 @@
 import type { Sql } from '../../catalog/sql.ts';
 import type { Violation } from '../../core/errors/kluster-error.ts';
-import { colonAddress, type StorageNode } from '../../core/model.ts';
+import { colonAddress, sameAddress, type StorageNode } from '../../core/model.ts';
 import { shownValue } from '../../core/parameters/parse.ts';
 import type { Services } from '../../jobs/services.ts';
 import { requireWholeCluster, type ShapeRules } from '../topology/admit-change.ts';
@@ -40,7 +40,7 @@ async function violationOf(
     return violation(`must be the id of a shard of cluster ${String(cluster.id)}`, 70_169, 'paras.shard_id');
   }
   const nodes = await catalog.storageNodes.list(sql, { clusterId: cluster.id });
-  const node = nodes.find((one) => one.hostaddr === paras.hostaddr && one.port === paras.port);
+  const node = nodes.find((one) => sameAddress(one, paras));
   const shard = shards.find(({ id }) => id === node?.shardId);
   if (node === undefined || shard === undefined || (shardId !== undefined && shardId !== shard.id)) {
     const where = shardId === undefined ? `cluster ${String(cluster.id)}` : `shard ${String(shardId)}`;

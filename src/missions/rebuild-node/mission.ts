@@ -2,7 +2,7 @@ import { shownValue } from '../../core/parameters/parse.ts';
 import type { Sql } from '../../catalog/sql.ts';
 import type { Violation } from '../../core/errors/kluster-error.ts';
 import { clusterId, shardId } from '../../core/ids.ts';
-import type { Shard, StorageNode } from '../../core/model.ts';
+import { type HostPort, sameAddress, type Shard, type StorageNode } from '../../core/model.ts';
 import { colonAddress } from '../../core/model.ts';
 import { defineMission } from '../../jobs/mission.ts';
 import type { StepContext } from '../../jobs/plan.ts';
@@ -75,8 +75,7 @@ function nodeViolations(
   const given = all[index];
   if (given === undefined) return [];
   const field = `paras.rb_nodes[${String(index)}]`;
-  const same = (other: { readonly hostaddr: string; readonly port: number }): boolean =>
-    other.hostaddr === given.hostaddr && other.port === given.port;
+  const same = (other: HostPort): boolean => sameAddress(other, given);
   const violation = (rule: string, code: number): Violation => ({
     field,
     value: shownValue(colonAddress(given)),
@@ -152,7 +151,7 @@ async function rebuilding(
   now: ShardNow,
   given: RebuildNodeParas['rb_nodes'][number],
 ): Promise<RebuildingNode> {
-  const node = now.nodes.find(({ hostaddr, port }) => hostaddr === given.hostaddr && port === given.port);
+  const node = now.nodes.find((node) => sameAddress(node, given));
   if (node === undefined || node.id === now.primary.id) throw unsuited(now, colonAddress(given));
   const { agentPort } = await machineOfNode(services, sql, node);
   const { id: nodeId, instanceId, hostaddr, port, status: formerStatus } = node;

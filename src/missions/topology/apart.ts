@@ -1,6 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
-import { colonAddress, type HostPort } from '../../core/model.ts';
+import { colonAddress, type HostPort, sameAddress } from '../../core/model.ts';
 import { connectedReplicas } from '../../engines/mysql/channel.ts';
 import { onNode, type ShardNow } from './shard-now.ts';
 
@@ -28,5 +28,5 @@ export async function requireApart(now: ShardNow, node: HostPort, signal: AbortS
 
 async function receives(now: ShardNow, node: HostPort, signal: AbortSignal): Promise<boolean> {
   const receivers = await onNode(now, now.primary, signal, connectedReplicas);
-  return receivers.some(({ hostaddr, port }) => hostaddr === node.hostaddr && port === node.port);
+  return receivers.some((receiver) => sameAddress(receiver, node));
 }

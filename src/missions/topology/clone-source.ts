@@ -1,6 +1,6 @@
 import { errorText, KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
-import { colonAddress, type HostPort, type StorageNode } from '../../core/model.ts';
+import { colonAddress, type HostPort, sameAddress, type StorageNode } from '../../core/model.ts';
 import { readChannel } from '../../engines/mysql/channel.ts';
 import { executedGtids } from '../../engines/mysql/gtid.ts';
 import { ownGroupState } from '../../engines/mysql/group.ts';
@@ -16,9 +16,6 @@ export interface SourceWish {
   /** Seconds that a replica may be behind. */
   readonly maximumDelay: number;
 }
-
-const isAt = (left: HostPort, right: HostPort): boolean =>
-  left.hostaddr === right.hostaddr && left.port === right.port;
 
 /**
  * Where to clone from: the least delayed replica that serves, has nothing that the primary lacks, and is not too far
@@ -54,7 +51,7 @@ async function judge(
   wish: SourceWish,
   signal: AbortSignal,
 ): Promise<number | string> {
-  if (wish.except.some((other) => isAt(other, node))) return 'is to be rebuilt itself';
+  if (wish.except.some((other) => sameAddress(other, node))) return 'is to be rebuilt itself';
   if (node.status !== 'active') return `is ${node.status}`;
   try {
     const own = await onNode(now, node, signal, async (session) => ({

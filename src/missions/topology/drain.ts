@@ -1,6 +1,6 @@
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
-import { colonAddress, type HostPort, type StorageNode } from '../../core/model.ts';
+import { colonAddress, type HostPort, sameAddress, type StorageNode } from '../../core/model.ts';
 import { readChannel, stopChannel } from '../../engines/mysql/channel.ts';
 import { executedGtids } from '../../engines/mysql/gtid.ts';
 import { groupMembers, leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
@@ -11,9 +11,6 @@ import { until } from './until.ts';
 
 /** A member that left without a word is expelled after the failure detector's 5 s. */
 const expelWaitMs = 60_000;
-
-const sameAddress = (left: HostPort, right: HostPort): boolean =>
-  left.hostaddr === right.hostaddr && left.port === right.port;
 
 /**
  * Takes a replica out of its shard for good. When it returns, a failover need not ask the node any more.

@@ -1,6 +1,6 @@
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
-import type { HostPort, StorageNode } from '../../core/model.ts';
+import { type HostPort, sameAddress, type StorageNode } from '../../core/model.ts';
 import { executedGtids, purgedGtids } from '../../engines/mysql/gtid.ts';
 import { readSemiSync } from '../../engines/mysql/semi-sync.ts';
 import type { SqlSession } from '../../engines/sql.ts';
@@ -11,9 +11,6 @@ import { onNode, type ShardNow } from './shard-now.ts';
 const beforeMs = 30_000;
 /** While nobody else decides about the shard. */
 const waitMs = 20_000;
-
-export const sameAddress = (left: HostPort, right: HostPort): boolean =>
-  left.hostaddr === right.hostaddr && left.port === right.port;
 
 /** What the primary says when a replica of it is taken out. */
 export interface PrimaryNow {

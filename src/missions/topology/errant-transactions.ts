@@ -2,14 +2,14 @@ import Type from 'typebox';
 import type { SavedTransactions } from '../../core/agent-protocol.ts';
 import { errorText, KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
-import { colonAddress, type HostPort } from '../../core/model.ts';
+import { colonAddress, type HostPort, sameAddress } from '../../core/model.ts';
 import { readChannel, stopChannel } from '../../engines/mysql/channel.ts';
 import { leaveGroup, ownGroupState } from '../../engines/mysql/group.ts';
 import type { StepContext } from '../../jobs/plan.ts';
 import type { Services } from '../../jobs/services.ts';
 import { requireApart } from './apart.ts';
 import { variablesOf } from './copy-variables.ts';
-import { entrust, primaryOf, sameAddress, type PrimaryNow } from './entrust.ts';
+import { entrust, primaryOf, type PrimaryNow } from './entrust.ts';
 import { answerOf, transactionsOf } from './held-by-others.ts';
 import { onNode, type NodePlace, type ShardNow } from './shard-now.ts';
 

@@ -1,5 +1,5 @@
 import { GtidSet } from '../../core/gtid-set.ts';
-import { colonAddress, type HostPort } from '../../core/model.ts';
+import { colonAddress, type HostPort, sameAddress } from '../../core/model.ts';
 import { executedGtids, receivedGtids } from '../../engines/mysql/gtid.ts';
 import { EngineSqlError } from '../../engines/sql-error.ts';
 import type { SqlSession } from '../../engines/sql.ts';
@@ -41,9 +41,6 @@ function otherReplicas(now: ShardNow, { node }: Pick<Holding, 'node'>): readonly
     (candidate) => candidate.status === 'active' && !out.some((other) => sameAddress(other, candidate)),
   );
 }
-
-const sameAddress = (left: HostPort, right: HostPort): boolean =>
-  left.hostaddr === right.hostaddr && left.port === right.port;
 
 /** Everything that a server has executed or received. */
 export async function transactionsOf(session: SqlSession): Promise<GtidSet> {

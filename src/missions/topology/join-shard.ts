@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { KlusterError } from '../../core/errors/kluster-error.ts';
 import { GtidSet } from '../../core/gtid-set.ts';
-import { colonAddress, type HostPort } from '../../core/model.ts';
+import { colonAddress, type HostPort, sameAddress } from '../../core/model.ts';
 import {
   dropForeignChannels,
   followQuietly,
@@ -34,9 +34,6 @@ const joinWaitMs = 600_000;
 const acknowledgeWaitMs = 60_000;
 
 type Context = Pick<StepContext<Services>, 'services' | 'signal'>;
-
-const sameAddress = (left: HostPort, right: HostPort): boolean =>
-  left.hostaddr === right.hostaddr && left.port === right.port;
 
 /**
  * rbr: makes a node that was just cloned follow the primary, and returns when it has everything that the primary had at

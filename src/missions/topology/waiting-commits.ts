@@ -1,6 +1,6 @@
 import { randomUUID } from 'node:crypto';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { colonAddress, type HostPort } from '../../core/model.ts';
+import { colonAddress, type HostPort, sameAddress } from '../../core/model.ts';
 import { readSemiSync } from '../../engines/mysql/semi-sync.ts';
 import { numericStatus } from '../../engines/mysql/status.ts';
 import type { SqlSession } from '../../engines/sql.ts';
@@ -22,7 +22,7 @@ const pollMs = 500;
  */
 export async function endHungCommits(context: Context, now: ShardNow, source: HostPort): Promise<void> {
   const { primary, shard, cluster } = now;
-  if (cluster.haMode !== 'rbr' || !isAt(primary, source)) return;
+  if (cluster.haMode !== 'rbr' || !sameAddress(primary, source)) return;
   const hung = (): Promise<boolean> =>
     onNode(now, primary, context.signal, (session) => hang(session, context.signal));
   if (!(await hung())) return;
@@ -44,9 +44,6 @@ export async function endHungCommits(context: Context, now: ShardNow, source: Ho
     await agent.killAndStart(primary.instanceId, `job${String(jobId)}-${randomUUID()}`, { signal });
   });
 }
-
-const isAt = (left: HostPort, right: HostPort): boolean =>
-  left.hostaddr === right.hostaddr && left.port === right.port;
 
 async function areWaiting(session: SqlSession): Promise<boolean> {
   const { enabled, waiting } = await readSemiSync(session);

@@ -1,5 +1,4 @@
-import { colonAddress, type HostPort } from '../../core/model.ts';
-import { sameAddress } from '../../ha/shard-observation.ts';
+import { colonAddress, type HostPort, sameAddress } from '../../core/model.ts';
 import { compareStatus } from './compare-status.ts';
 import type { CompAnswer, CompFacts, ShardFacts } from './facts.ts';
 import { finding, type Finding } from './findings.ts';

@@ -1,6 +1,6 @@
 import { GtidSet } from '../../core/gtid-set.ts';
-import { colonAddress } from '../../core/model.ts';
-import { sameAddress, type NodeAnswer } from '../../ha/shard-observation.ts';
+import { colonAddress, sameAddress } from '../../core/model.ts';
+import { type NodeAnswer } from '../../ha/shard-observation.ts';
 import { compareStatus } from './compare-status.ts';
 import type { NodeSeen, ShardFacts } from './facts.ts';
 import { finding, type Finding } from './findings.ts';
