@@ -1,10 +1,10 @@
 import type { Catalog } from '../catalog/catalog.ts';
 import type { Decision } from '../catalog/commit-log.ts';
-import { clusterScope } from '../catalog/credentials.ts';
+import type { ShardReading } from '../catalog/shard-readings.ts';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 import { parseBranchName, type GlobalTransaction } from '../core/global-transaction.ts';
 import type { ClusterId, ComputeNodeId } from '../core/ids.ts';
-import type { HostPort, Shard } from '../core/model.ts';
+import type { StorageNode } from '../core/model.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { endBranch, preparedBranches } from '../engines/mysql/xa.ts';
 import type { SqlAddress, SqlSession } from '../engines/sql.ts';
@@ -21,25 +21,20 @@ export interface BranchPlace {
 const connectTimeoutMs = 2000;
 
 /** Undefined while the shard has no primary that is in use. */
-async function branchPlace(
-  catalog: Catalog,
-  shard: Shard,
-  signal: AbortSignal,
-): Promise<BranchPlace | undefined> {
-  return catalog.database.read(async (sql): Promise<BranchPlace | undefined> => {
-    const cluster = await catalog.clusters.find(sql, shard.clusterId);
-    const nodes = await catalog.storageNodes.list(sql, { shardId: shard.id });
-    const comps = await catalog.computeNodes.list(sql, { clusterId: shard.clusterId });
-    const account = (await catalog.credentials.list(sql, clusterScope(shard.clusterId))).get('management');
-    const primary = nodes.find(({ memberState, status }) => memberState === 'source' && status === 'active');
-    if (cluster === undefined || account === undefined || primary === undefined) return undefined;
-    const { hostaddr, port }: HostPort = primary;
-    return {
-      clusterName: cluster.name,
-      comps: new Set<number>(comps.map(({ id }) => id)),
-      address: { hostaddr, port, ...account, connectTimeoutMs },
-    };
-  }, signal);
+export function branchPlace({ cluster, nodes, comps, accounts }: ShardReading): BranchPlace | undefined {
+  const account = accounts().get('management');
+  const primary = primaryInUse(nodes);
+  if (account === undefined || primary === undefined) return undefined;
+  const { hostaddr, port } = primary;
+  return {
+    clusterName: cluster.name,
+    comps: new Set<number>(comps.map(({ id }) => id)),
+    address: { hostaddr, port, ...account, connectTimeoutMs },
+  };
+}
+
+export function primaryInUse(nodes: readonly StorageNode[]): StorageNode | undefined {
+  return nodes.find(({ memberState, status }) => memberState === 'source' && status === 'active');
 }
 
 /** Ends a branch that its compute node has left: by the decision in the commit log, or by deciding to abort. */
@@ -76,7 +71,8 @@ export async function eachShardsBranches<T>(
   const shards = await catalog.database.read((sql) => catalog.shards.list(sql, cluster), signal);
   const results: T[] = [];
   for (const shard of shards) {
-    const place = await branchPlace(catalog, shard, signal);
+    const reading = await catalog.shardReadings.get(shard.id, signal);
+    const place = reading === undefined ? undefined : branchPlace(reading);
     if (place === undefined) {
       throw new KlusterError('engine_sql', `${shard.name} has no primary that is in use`);
     }

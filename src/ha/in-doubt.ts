@@ -9,7 +9,7 @@ import { isSuperReadOnly } from '../engines/mysql/read-only.ts';
 import { preparedBranches } from '../engines/mysql/xa.ts';
 import type { SqlSession } from '../engines/sql.ts';
 import { AddressBook } from './address-book.ts';
-import { endLeftBranch, type BranchPlace } from './branches.ts';
+import { branchPlace, endLeftBranch, primaryInUse, type BranchPlace } from './branches.ts';
 import { BranchAges } from '../core/branch-ages.ts';
 import type { NextLook } from './look-queue.ts';
 import { areWatched, routineLook, type Pace } from './pace.ts';
@@ -34,7 +34,6 @@ const watchfulIntervalMs = 1000;
 const suspicionMs = 30_000;
 const refreshMs = 5000;
 const checkDeadlineMs = 30_000;
-const connectTimeoutMs = 2000;
 
 interface Watched {
   readonly shard: Shard;
@@ -172,18 +171,10 @@ export class InDoubtWatch {
     const { id } = watched.shard;
     const reading = await this.#options.catalog.shardReadings.get(id, signal);
     if (reading === undefined) return undefined;
-    const { cluster, nodes, comps } = reading;
+    const { nodes, comps } = reading;
     this.#addresses.put(id, [...nodes, ...comps]);
-    const account = reading.accounts().get('management');
-    const primary = nodes.find(({ memberState, status }) => memberState === 'source' && status === 'active');
-    watched.primary = primary ?? null;
-    if (account === undefined || primary === undefined) return undefined;
-    const { hostaddr, port }: HostPort = primary;
-    return {
-      clusterName: cluster.name,
-      comps: new Set<number>(comps.map((comp) => comp.id)),
-      address: { hostaddr, port, ...account, connectTimeoutMs },
-    };
+    watched.primary = primaryInUse(nodes) ?? null;
+    return branchPlace(reading);
   }
 
   /** Nobody can know what becomes of them: they came with data from elsewhere, or somebody made them by hand. */
