@@ -1,4 +1,4 @@
-import type { InstanceView } from '../../src/core/agent-protocol.ts';
+import type { InstanceStanding, InstanceView } from '../../src/core/agent-protocol.ts';
 import { clusterId, instanceId, machineId, shardId, storageNodeId } from '../../src/core/ids.ts';
 import type { StorageNode } from '../../src/core/model.ts';
 import {
@@ -48,6 +48,20 @@ export function instanceView(index: number): InstanceView {
     health: { answers: true, reason: null, hearsSource: null },
   };
 }
+
+/** The part of a server that follows nobody and that nothing happens to. */
+export const standing: InstanceStanding = {
+  superReadOnly: true,
+  source: null,
+  receives: false,
+  applies: false,
+  acknowledges: false,
+  acknowledgements: 0,
+  acknowledgers: 0,
+  group: [],
+  stalled: false,
+  lingering: 0,
+};
 
 /** Node `index` says this; null: it does not answer. */
 export function seen(index: number, answer: NodeAnswer | null): NodeObservation {

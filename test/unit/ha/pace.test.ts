@@ -1,41 +1,9 @@
 import { expect, it } from 'vitest';
-import type { InstanceStanding, InstanceView } from '../../../src/core/agent-protocol.ts';
+import type { InstanceView } from '../../../src/core/agent-protocol.ts';
 import { areWatched } from '../../../src/ha/pace.ts';
-import { node } from '../../support/shard-observations.ts';
+import { instanceView, node, standing } from '../../support/shard-observations.ts';
 
-const standing: InstanceStanding = {
-  superReadOnly: true,
-  source: null,
-  receives: false,
-  applies: false,
-  acknowledges: false,
-  acknowledgements: 0,
-  acknowledgers: 0,
-  group: [],
-  stalled: false,
-  lingering: 0,
-};
-const { hostaddr, port, instanceId } = node(1);
-const view: InstanceView = {
-  instanceId,
-  engine: 'mysql',
-  engineVersion: '9.7.4',
-  hostaddr,
-  port,
-  state: 'running',
-  desired: 'running',
-  pid: 1,
-  datadir: '/data',
-  logFile: '/data/error.log',
-  restarts: 0,
-  lastExit: null,
-  remadeBy: null,
-  labels: {},
-  cpuLimit: null,
-  warnings: [],
-  health: { answers: true, reason: null, hearsSource: true },
-  standing,
-};
+const view: InstanceView = { ...instanceView(1), standing };
 const nodes = [node(1), node(2)];
 
 it('needs the fresh word of every agent, about a node that answers and whose part it sees', () => {

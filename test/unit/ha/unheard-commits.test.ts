@@ -9,6 +9,7 @@ import {
   replica,
   seen,
   shard,
+  standing,
   uuid,
 } from '../../support/shard-observations.ts';
 
@@ -17,19 +18,13 @@ const holder: NodeAnswer = { ...replica, gtids: `${uuid}:1-11` };
 const mute: NodeAnswer = { ...holder, acknowledges: false };
 
 function stalling(answer: NodeAnswer, stalled = true): NodeObservation {
-  const standing = {
-    superReadOnly: false,
-    source: null,
-    receives: false,
-    applies: false,
-    acknowledges: false,
-    acknowledgements: 1,
-    acknowledgers: 2,
-    group: [],
-    stalled,
-    lingering: 0,
+  return {
+    ...seen(1, answer),
+    agent: {
+      silentMs: 100,
+      instance: { ...instanceView(1), standing: { ...standing, superReadOnly: false, stalled } },
+    },
   };
-  return { ...seen(1, answer), agent: { silentMs: 100, instance: { ...instanceView(1), standing } } };
 }
 
 it.for<readonly [string, NodeObservation, readonly NodeAnswer[], ShardState]>([
