@@ -73,6 +73,31 @@ export interface RebuildAction extends RebuildCandidate {
   readonly urgent: boolean;
 }
 
+/** Another node gets the role of `node`. */
+interface Replacement {
+  readonly node: StorageNode;
+  readonly replicas: readonly StorageNode[];
+  /** Replicas that must take part in the proof: one of them has every acknowledged transaction. */
+  readonly quorum: number;
+}
+
+interface FailOverAction extends Replacement {
+  readonly kind: 'fail_over';
+  /** Those of the replicas that have room: the first choice. */
+  readonly candidates: readonly StorageNode[];
+}
+
+/** The primary can be reached: it is closed first. */
+interface HandOverAction extends Replacement {
+  readonly kind: 'hand_over';
+  /** Those of the replicas that could go on as the primary or acknowledge. */
+  readonly candidates: readonly StorageNode[];
+  /** So many others must be able to acknowledge what the successor commits. */
+  readonly acknowledgers: number;
+  /** Not when a candidate reaches the primary: its replication is about to go on. */
+  readonly unlessReached: boolean;
+}
+
 export type ShardAction =
   | { readonly kind: 'close'; readonly node: StorageNode }
   | { readonly kind: 'open'; readonly node: StorageNode }
@@ -83,28 +108,8 @@ export type ShardAction =
   | { readonly kind: 'start_replica'; readonly node: StorageNode }
   | RebuildAction
   | { readonly kind: 'follow'; readonly node: StorageNode; readonly primary: StorageNode }
-  | {
-      readonly kind: 'fail_over';
-      readonly node: StorageNode;
-      readonly replicas: readonly StorageNode[];
-      /** Replicas that must take part in the proof: one of them has every acknowledged transaction. */
-      readonly quorum: number;
-      /** Those of the replicas that have room: the first choice. */
-      readonly candidates: readonly StorageNode[];
-    }
-  /** As `fail_over`, of a primary that can be reached: it is closed first. */
-  | {
-      readonly kind: 'hand_over';
-      readonly node: StorageNode;
-      readonly replicas: readonly StorageNode[];
-      readonly quorum: number;
-      /** Those of the replicas that could go on as the primary or acknowledge. */
-      readonly candidates: readonly StorageNode[];
-      /** So many others must be able to acknowledge what the successor commits. */
-      readonly acknowledgers: number;
-      /** Not when a candidate reaches the primary: its replication is about to go on. */
-      readonly unlessReached: boolean;
-    }
+  | FailOverAction
+  | HandOverAction
   | {
       readonly kind: 'set_acknowledgements';
       readonly node: StorageNode;

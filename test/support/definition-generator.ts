@@ -1,4 +1,4 @@
-import { randomNumbers } from './random-numbers.ts';
+import { Drawing } from './random-numbers.ts';
 
 /** Names that engines treat differently: quotes, blanks, case, length, characters beyond the first plane. */
 const names = [
@@ -73,13 +73,8 @@ interface Table {
 }
 
 /** Generates sequences of definitions and changes, of which many are wrong in one of the ways in which people are. */
-export class DefinitionGenerator {
-  private readonly random: () => number;
+export class DefinitionGenerator extends Drawing {
   private tables: Table[] = [];
-
-  constructor(seed: number) {
-    this.random = randomNumbers(seed);
-  }
 
   /** For a schema that is empty; types `mood` and `positive` are found. */
   sequence(length: number): readonly string[] {
@@ -145,7 +140,7 @@ export class DefinitionGenerator {
       ' PRIMARY KEY',
       ' UNIQUE',
       ' NOT NULL',
-      ` DEFAULT ${this.valueOf(type)}`,
+      ` DEFAULT ${this.constantOf(type)}`,
       ` CHECK (${name} IS NOT NULL)`,
       ` CHECK (${name} > 0)`,
       ' GENERATED ALWAYS AS IDENTITY',
@@ -174,7 +169,7 @@ export class DefinitionGenerator {
     if (this.maybe(0.3)) table.columns.push(added);
     const what = this.pick([
       `ADD COLUMN ${added.name} ${added.type}`,
-      `ADD COLUMN ${added.name} ${added.type} NOT NULL DEFAULT ${this.valueOf(added.type)}`,
+      `ADD COLUMN ${added.name} ${added.type} NOT NULL DEFAULT ${this.constantOf(added.type)}`,
       `ADD COLUMN IF NOT EXISTS ${added.name} ${added.type}`,
       `DROP COLUMN ${column.name}`,
       `DROP COLUMN IF EXISTS missing`,
@@ -183,7 +178,7 @@ export class DefinitionGenerator {
       `RENAME TO ${this.pick(names)}`,
       `ALTER COLUMN ${column.name} SET NOT NULL`,
       `ALTER COLUMN ${column.name} DROP NOT NULL`,
-      `ALTER COLUMN ${column.name} SET DEFAULT ${this.valueOf(column.type)}`,
+      `ALTER COLUMN ${column.name} SET DEFAULT ${this.constantOf(column.type)}`,
       `ALTER COLUMN ${column.name} DROP DEFAULT`,
       `ALTER COLUMN ${column.name} TYPE ${added.type}`,
       `ADD CONSTRAINT extra CHECK (${column.name} IS NOT NULL)`,
@@ -200,7 +195,7 @@ export class DefinitionGenerator {
   private insert(): string {
     const table = this.table();
     const columns = table.columns.slice(0, 1 + Math.floor(this.random() * table.columns.length));
-    const row = () => `(${columns.map(({ type }) => this.valueOf(type)).join(', ')})`;
+    const row = () => `(${columns.map(({ type }) => this.constantOf(type)).join(', ')})`;
     const into = `INSERT INTO ${table.name} (${columns.map(({ name }) => name).join(', ')})`;
     return this.rarely(
       0.5,
@@ -217,10 +212,10 @@ export class DefinitionGenerator {
     const table = this.table();
     const column = this.column(table);
     return this.pick([
-      `UPDATE ${table.name} SET ${column.name} = ${this.valueOf(column.type)}`,
+      `UPDATE ${table.name} SET ${column.name} = ${this.constantOf(column.type)}`,
       `UPDATE ${table.name} SET ${column.name} = NULL WHERE ${column.name} IS NOT NULL`,
       `UPDATE ${table.name} SET ${column.name} = ${column.name}, missing = 1`,
-      `DELETE FROM ${table.name} WHERE ${column.name} = ${this.valueOf(column.type)}`,
+      `DELETE FROM ${table.name} WHERE ${column.name} = ${this.constantOf(column.type)}`,
       `DELETE FROM ${table.name}`,
       `TRUNCATE ${table.name}`,
     ]);
@@ -231,7 +226,7 @@ export class DefinitionGenerator {
     const column = this.column(table);
     const nested = (depth: number, text: string): string => `${'('.repeat(depth)}${text}${')'.repeat(depth)}`;
     return this.pick([
-      `SELECT * FROM ${table.name} WHERE ${column.name} = ${this.valueOf(column.type)}`,
+      `SELECT * FROM ${table.name} WHERE ${column.name} = ${this.constantOf(column.type)}`,
       `SELECT count(*), min(${column.name}) FROM ${table.name}`,
       `SELECT * FROM ${table.name} WHERE ${nested(200, `${column.name} IS NULL`)}`,
       `SELECT * FROM ${table.name} WHERE ${Array.from({ length: 300 }, () => `${column.name} IS NULL`).join(' OR ')}`,
@@ -315,7 +310,7 @@ export class DefinitionGenerator {
     return this.pick(columns).name;
   }
 
-  private valueOf(type: string): string {
+  private constantOf(type: string): string {
     // A value of another type, now and then.
     return this.pick(types[this.maybe(0.05) ? this.pick(Object.keys(types)) : type] ?? ['1']);
   }
@@ -323,15 +318,5 @@ export class DefinitionGenerator {
   /** The usual one with that probability, else one of the others. */
   private rarely(probability: number, usual: string, ...others: readonly string[]): string {
     return this.maybe(probability) ? usual : this.pick(others);
-  }
-
-  private maybe(probability: number): boolean {
-    return this.random() < probability;
-  }
-
-  private pick<T>(from: readonly T[]): T {
-    const picked = from[Math.floor(this.random() * from.length)];
-    if (picked === undefined) throw new Error('nothing to pick from');
-    return picked;
   }
 }

@@ -1,4 +1,4 @@
-import { randomNumbers } from './random-numbers.ts';
+import { Drawing } from './random-numbers.ts';
 import type { Statement } from './two-servers.ts';
 
 /** The tables that generated queries are about; `WITH (shard = n)` is taken away for plain PostgreSQL. */
@@ -124,13 +124,7 @@ const comparisons = ['=', '<>', '<', '<=', '>', '>='] as const;
 const truthTests = ['IS TRUE', 'IS NOT TRUE', 'IS FALSE', 'IS UNKNOWN', 'IS NOT NULL'] as const;
 
 /** Generates statements that PostgreSQL answers in one way only. */
-export class QueryGenerator {
-  private readonly random: () => number;
-
-  constructor(seed: number) {
-    this.random = randomNumbers(seed);
-  }
-
+export class QueryGenerator extends Drawing {
   /** Rows for a table; the same for both servers. */
   rows(table: 'one' | 'two' | 'three', count: number): string {
     const all = Array.from({ length: count }, (_, index) => this.row(table, index));
@@ -367,15 +361,5 @@ export class QueryGenerator {
 
   private constant(kind: Kind): string {
     return this.pick(constants[kind]);
-  }
-
-  private maybe(probability: number): boolean {
-    return this.random() < probability;
-  }
-
-  private pick<T>(from: readonly T[]): T {
-    const picked = from[Math.floor(this.random() * from.length)];
-    if (picked === undefined) throw new Error('nothing to pick from');
-    return picked;
   }
 }
