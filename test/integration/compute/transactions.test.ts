@@ -55,9 +55,10 @@ describe('commit and rollback', () => {
     for (let id = 0; id < 30; id += 1)
       await Promise.all(
         sessions.map((by) =>
-          by.query('INSERT INTO counts VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET n = counts.n + 1 RETURNING n', [
-            id,
-          ]),
+          by.query(
+            'INSERT INTO counts VALUES ($1, 1) ON CONFLICT (id) DO UPDATE SET n = counts.n + 1 RETURNING n',
+            [id],
+          ),
         ),
       );
     const { rows } = await session.query('SELECT n, count(*)::int AS ids FROM counts GROUP BY n');
