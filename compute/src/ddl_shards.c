@@ -303,12 +303,16 @@ alter_at_shard(const KlusterTableShape *before, const KlusterTableShape *after, 
 	char	   *mark = kluster_work_mark();
 	char	   *from = kluster_table_text(before->database, before->table);
 	char	   *to = kluster_table_text(after->database, after->table);
-	KlusterWork alter = {.shard = shard, .guard_database = after->database, .guard_table = after->table, .mark = mark};
+	KlusterWork alter = {.shard = shard};
 
 	if (change.now != NULL)
 	{
+		alter.guard_database = after->database;
+		alter.guard_table = after->table;
+		alter.mark = mark;
 		alter.sql = psprintf("ALTER TABLE %s %s, COMMENT '%s'", from, change.now, mark);
-		alter.undo = psprintf("ALTER TABLE %s %s, COMMENT ''", to, change.back);
+		alter.undo = psprintf("ALTER TABLE %s %s, COMMENT '%s'", to, change.back,
+							  kluster_work_standing_mark(shard, before->database, before->table));
 	}
 	if (strcmp(before->database, after->database) != 0)
 		alter.sql = psprintf("%s; %s", kluster_create_database_text(after->database), alter.sql);

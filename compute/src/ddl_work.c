@@ -219,6 +219,28 @@ kluster_work_do(const KlusterWork *todo)
 	kluster_fault("ddl_shard");
 }
 
+static bool
+is_about(const Step *step, uint32 shard, const char *database, const char *table)
+{
+	const KlusterIntent *intent = &step->intent;
+
+	return !step->cancelled && intent->shard == shard && intent->guard_table != NULL &&
+		strcmp(intent->guard_table, table) == 0 && strcmp(intent->guard_database, database) == 0;
+}
+
+const char *
+kluster_work_standing_mark(uint32 shard, const char *database, const char *table)
+{
+	for (int i = list_length(work.steps) - 1; i >= 0; i--)
+	{
+		Step	   *step = list_nth(work.steps, i);
+
+		if (step->intent.undo != NULL && is_about(step, shard, database, table))
+			return step->intent.mark;
+	}
+	return "";
+}
+
 static Step *
 dropping_step(uint32 shard, const char *database, const char *table)
 {
@@ -228,9 +250,7 @@ dropping_step(uint32 shard, const char *database, const char *table)
 	{
 		Step	   *step = lfirst(cell);
 
-		if (!step->cancelled && step->intent.shard == shard && step->intent.undo == NULL &&
-			step->intent.guard_table != NULL && strcmp(step->intent.guard_table, table) == 0 &&
-			strcmp(step->intent.guard_database, database) == 0)
+		if (step->intent.undo == NULL && is_about(step, shard, database, table))
 			return step;
 	}
 	return NULL;
@@ -257,7 +277,7 @@ kluster_work_set_aside(uint32 shard, const char *database, const char *table)
 	KlusterWork rename = {
 		.shard = shard,
 		.sql = psprintf("ALTER TABLE %s COMMENT '%s', RENAME TO %s", from, mark, to),
-		.undo = psprintf("ALTER TABLE %s COMMENT '', RENAME TO %s", to, from),
+		.undo = psprintf("ALTER TABLE %s COMMENT '%s', RENAME TO %s", to, kluster_work_standing_mark(shard, database, table), from),
 		.guard_database = database,
 		.guard_table = aside,
 		.mark = mark,

@@ -56,6 +56,12 @@ extern bool kluster_work_begun(void);
 extern char *kluster_work_mark(void);
 
 /*
+ * The mark that the table has now, when this transaction has created or altered it, otherwise "". Whatever takes back the
+ * next statement has to restore it: what came before that one is only taken back from a table that has it.
+ */
+extern const char *kluster_work_standing_mark(uint32 shard, const char *database, const char *table);
+
+/*
  * Executes `sql` at a shard now. `undo` takes it back, if the table of `shape` (its
  * place after `sql`) has the comment `mark` (NULL, NULL: nothing to take back). `at_commit`, which may
  * be NULL, is executed once the transaction is committed.
