@@ -15,8 +15,11 @@ const statements = 14;
 const transactionLength = 4;
 const shownDifferences = 10;
 
-/** What PostgreSQL can do and a compute node refuses by name: not supported, beyond a limit of MySQL, a name too long. */
-const refusals = new Set(['0A000', '54000', '42622']);
+/**
+ * What PostgreSQL can do and a compute node refuses by name: not supported, beyond a limit of MySQL, a name too long, and in a
+ * transaction that has used the shard before.
+ */
+const refusals = new Set(['0A000', '54000', '42622', '55006']);
 
 const catalogs = [
   `SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid)
