@@ -25,7 +25,7 @@ describe.skipIf(impossible !== null)('a shard to which everything happens', () =
         },
       );
       expect(result.broken, `seed ${String(seed)}\n${timeline.toString()}`).toEqual([]);
-      expect(result.faults).toBeGreaterThan(0);
+      expect([...result.faults.values()].some((count) => count > 0)).toBe(true);
       expect(result.acknowledged).toBeGreaterThan(100);
       expect(result.rounds).toBeGreaterThan(100);
     },
