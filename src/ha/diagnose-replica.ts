@@ -60,7 +60,11 @@ function channelFault(replica: Replica, primary: Answered): Diagnosis | null {
   if (channel === null) return astray(replica, primary);
   const follows = sameAddress(channel.source, primary.node);
   const receives = channel.receiverRunning || channel.connecting;
-  if (follows && receives && channel.applierRunning) return null;
+  if (follows && receives && channel.applierRunning) {
+    // What began at the primary may have arrived after the primary was asked.
+    const foreign = errantOf(replica, primary).notOf(primary.answer.serverUuid);
+    return foreign.isEmpty ? null : errantReplica(replica, primary, foreign);
+  }
   // Also of one that follows somebody else: its relay logs may go only after they are applied.
   if (isBroken(answer)) {
     const stopped = `replication on ${at} stopped: ${channel.applierError ?? ''}`;
@@ -104,20 +108,30 @@ function unfinished(node: StorageNode): Diagnosis {
   };
 }
 
+const errantOf = (replica: Answered, primary: Answered): GtidSet =>
+  GtidSet.parse(replica.answer.gtids).subtract(GtidSet.parse(primary.answer.gtids));
+
+/**
+ * Also of one that follows, which somebody wrote to: while it lives, no other node has the transactions of all, so that a failover
+ * proves nobody, or makes what nobody was to see everybody's.
+ */
+function errantReplica({ node }: Answered, primary: Answered, errant: GtidSet): Diagnosis {
+  const lacking = `transactions that the primary ${colonAddress(primary.node)} lacks (${errant.toString()})`;
+  return {
+    state: 'replica_errant',
+    reason: `${colonAddress(node)} has ${String(errant.size)} ${lacking}: saving them, and making the node again from another one`,
+    action: rebuild(node, `errant ${errant.toString()}`),
+  };
+}
+
 /**
  * A node that follows somebody else, or nobody: the former primary, or a replica that missed a failover. An old primary
  * commits at its restart what no replica had acknowledged (MySQL bug 99370), so it is compared before it may follow.
  */
 function astray(replica: Answered, primary: Answered): Diagnosis {
   const at = colonAddress(replica.node);
-  const errant = GtidSet.parse(replica.answer.gtids).subtract(GtidSet.parse(primary.answer.gtids));
-  if (!errant.isEmpty) {
-    return {
-      state: 'replica_errant',
-      reason: `${at} has ${String(errant.size)} transactions that the primary ${colonAddress(primary.node)} lacks (${errant.toString()}): saving them, and making the node again from another one`,
-      action: rebuild(replica.node, `errant ${errant.toString()}`),
-    };
-  }
+  const errant = errantOf(replica, primary);
+  if (!errant.isEmpty) return errantReplica(replica, primary, errant);
   const lacking = behind(replica, primary);
   if (lacking !== null) return lacking;
   const { channel } = replica.answer;

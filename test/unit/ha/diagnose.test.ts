@@ -212,6 +212,18 @@ describe('rbr', () => {
     expect(diagnosis.reason).toContain(`${uuid}:11`);
   });
 
+  it('a replica that follows and has a transaction of its own is rebuilt', () => {
+    const wrote = { ...replica, gtids: `${replica.gtids},${replica.serverUuid}:1` };
+    const diagnosis = diagnose({ ...shard, nodes: [seen(1, primary), seen(2, replica), seen(3, wrote)] });
+    expect(diagnosis).toMatchObject({ state: 'replica_errant', action: { kind: 'rebuild', node: node(3) } });
+    expect(diagnosis.reason).toContain(`${replica.serverUuid}:1`);
+  });
+
+  it('a replica that was asked after the primary has more of what began there', () => {
+    const later = { ...replica, gtids: `${uuid}:1-12` };
+    expect(diagnose({ ...shard, nodes: [seen(1, primary), seen(2, later)] }).state).toBe('healthy');
+  });
+
   it('a node whose job has failed is rebuilt', () => {
     const nodes = [seen(1, primary), seen(2, replica)];
     const diagnosis = diagnose({ ...shard, nodes, unfinished: [node(3)] });
