@@ -101,6 +101,8 @@ interface HandOverAction extends Replacement {
 export type ShardAction =
   | { readonly kind: 'close'; readonly node: StorageNode }
   | { readonly kind: 'open'; readonly node: StorageNode }
+  /** End its process, and have its agent start it again. */
+  | { readonly kind: 'kill'; readonly node: StorageNode }
   | { readonly kind: 'commit_nothing'; readonly node: StorageNode }
   | { readonly kind: 'record_primary'; readonly node: StorageNode }
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
