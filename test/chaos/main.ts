@@ -5,6 +5,8 @@ import { join } from 'node:path';
 import { parseArgs } from 'node:util';
 import { engineUser } from '../../src/engines/installation.ts';
 import { chaos } from './support/chaos-run.ts';
+import { chosen, tally } from './support/deck.ts';
+import { faults } from './support/faults.ts';
 import { whyNot } from './support/possible.ts';
 import { everyAttempt, sweep, victims, type Victim } from './support/sweep.ts';
 import { Timeline } from './support/timeline.ts';
@@ -12,6 +14,8 @@ import { Timeline } from './support/timeline.ts';
 interface Order {
   readonly minutes: number;
   readonly seed: number;
+  /** Of faults; none: all. */
+  readonly words: readonly string[];
   readonly sweep: boolean;
   readonly victims: readonly Victim[];
   /** Null: all. */
@@ -21,7 +25,8 @@ interface Order {
 }
 
 /**
- * `npm run chaos -- [--minutes <number>] [--seed <number>]`: faults in an order that follows from the seed.
+ * `npm run chaos -- [--minutes <number>] [--seed <number>] [--faults <words>]`: faults in an order that follows from the seed;
+ * with words (`disk,clock`) only those that have one of them in their names.
  * `npm run chaos -- --sweep [--victims manager,agent,engine,metadata] [--jobs <job types>] [--one-in <number>]`: jobs of
  * every type, left to end and made to fail, while the manager dies at every fault point, or every so many; then agents,
  * engines, the metadata server.
@@ -31,6 +36,7 @@ function options(): Order {
     options: {
       minutes: { type: 'string' },
       seed: { type: 'string' },
+      faults: { type: 'string' },
       sweep: { type: 'boolean', default: false },
       victims: { type: 'string', default: victims.join(',') },
       jobs: { type: 'string' },
@@ -48,6 +54,7 @@ function options(): Order {
   return {
     minutes,
     seed,
+    words: chosenWords(values.faults),
     sweep: values.sweep,
     victims: values.victims.split(',').map(victimOf),
     jobTypes,
@@ -55,11 +62,20 @@ function options(): Order {
   };
 }
 
+function chosenWords(text: string | undefined): readonly string[] {
+  const words = text?.split(',').map((word) => word.trim()) ?? [];
+  chosen(Object.keys(faults), words);
+  return words;
+}
+
 function victimOf(text: string): Victim {
   const victim = victims.find((one) => one === text);
   if (victim === undefined) throw new TypeError(`--victims ${text} is none of ${victims.join(', ')}`);
   return victim;
 }
+
+const sum = (counts: ReadonlyMap<string, number>): number =>
+  [...counts.values()].reduce((total, count) => total + count, 0);
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -82,13 +98,14 @@ async function sweepAll(directory: string, order: Order): Promise<void> {
   if (failures.length > 0) process.exitCode = 1;
 }
 
-async function faultsFor(directory: string, { minutes, seed }: Order): Promise<void> {
+async function faultsFor(directory: string, { minutes, seed, words }: Order): Promise<void> {
   say(`chaos: seed ${String(seed)}, ${String(minutes)} minutes of faults`);
   const timeline = new Timeline(say);
-  const result = await chaos({ seed, milliseconds: minutes * 60_000, directory, timeline });
+  const result = await chaos({ seed, milliseconds: minutes * 60_000, directory, timeline, words });
+  for (const line of tally(result.faults)) say(line);
   for (const text of result.broken) say(`BROKEN: ${text}`);
   say(
-    `chaos: seed ${String(seed)}: ${String(result.faults)} faults, ${String(result.acknowledged)} acknowledged writes, ` +
+    `chaos: seed ${String(seed)}: ${String(sum(result.faults))} faults, ${String(result.acknowledged)} acknowledged writes, ` +
       `${String(result.rounds)} looks, ${String(result.broken.length)} rules broken`,
   );
   if (result.broken.length > 0) process.exitCode = 1;
