@@ -9,7 +9,8 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
  *   KLUSTER_FAULT_MODE=kill-everywhere   the process kills itself (SIGKILL) at every point it reaches for the first
  *                                        time; KLUSTER_FAULT_FILE names the file that remembers the points, one a line
  *   KLUSTER_FAULT_MODE=kill-sampled:<n>:<seed>   the same at one point in n, chosen by the seed and the point's name
- *   KLUSTER_FAULT_MODE=stop-everywhere, stop-sampled:<n>:<seed>   as these, but the process only stops itself (SIGSTOP):
+ *   KLUSTER_FAULT_MODE=kill-undoing      the same at every point on the way back
+ *   KLUSTER_FAULT_MODE=stop-everywhere, stop-sampled:<n>:<seed>, stop-undoing   as these, but the process only stops itself (SIGSTOP):
  *                                        who has seen the new line in the file kills something else, and continues it
  *   KLUSTER_FAULT_MODE=fail:<point>      the named point throws an error that is not repeated
  *
@@ -26,6 +27,9 @@ export type FaultPoint = (name: string) => void;
 
 const failPrefix = 'fail:';
 const everywhere = /^(kill|stop)-everywhere$/;
+const undoing = /^(kill|stop)-undoing$/;
+/** `<job_type>:<path>:undo-before`, `<job_type>:undo:before` and the like. */
+const onTheWayBack = /:undo[:-]/;
 const sampled = /^(kill|stop)-sampled:(\d+):(\d+)$/;
 const signals = { kill: 'SIGKILL', stop: 'SIGSTOP' } as const;
 
@@ -59,6 +63,8 @@ function signalled(mode: string): { how: keyof typeof signals; at: (name: string
   const how = (text: string | undefined) => (text === 'stop' ? 'stop' : 'kill');
   const all = everywhere.exec(mode);
   if (all !== null) return { how: how(all[1]), at: () => true };
+  const back = undoing.exec(mode);
+  if (back !== null) return { how: how(back[1]), at: (name) => onTheWayBack.test(name) };
   const [, verb, oneIn, seed] = sampled.exec(mode) ?? [];
   if (oneIn === undefined || seed === undefined || Number(oneIn) < 1) return undefined;
   return { how: how(verb), at: (name) => isSampled(name, Number(oneIn), seed) };

@@ -8,6 +8,8 @@ import type { Faults, ProcessInstallation } from '../../support/installation-pro
 export type Strike = (title: string | undefined) => Promise<void>;
 
 const pollMs = 10;
+/** A job that has ended has a last fault point, a moment later. */
+const lastPointMs = 300;
 /** Steps go on while everything that they need is killed again and again. */
 const jobMs = 300_000;
 
@@ -35,6 +37,7 @@ export async function struck(
       };
       return await installation.when(id, 'ended', remember, jobMs);
     } finally {
+      await sleep(lastPointMs);
       ended.abort();
     }
   };

@@ -179,6 +179,19 @@ describe('fault points', () => {
     expect(readFileSync(file, 'utf8')).toBe('one\ntwo\n');
   });
 
+  it('kill at every point on the way back and at none on the way forward', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'faults-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+    onTestFinished(() => kill.mockRestore());
+    const file = join(directory, 'visited');
+    const point = faultPointsOf({ KLUSTER_FAULT_MODE: 'kill-undoing', KLUSTER_FAULT_FILE: file });
+    const back = ['job:undo:before', 'job:undo:after-store', 'job:a/b:undo-before', 'job:a/b:undo-after-run'];
+    for (const name of ['job:prepare:before', 'job:a/undo_it:before', ...back, 'job:end:after-store'])
+      point(name);
+    expect(readFileSync(file, 'utf8').trim().split('\n')).toEqual(back);
+  });
+
   it('kill once and then fail where both are asked for', () => {
     const directory = mkdtempSync(join(tmpdir(), 'faults-'));
     onTestFinished(() => rmSync(directory, { recursive: true }));
