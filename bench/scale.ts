@@ -97,8 +97,7 @@ export async function benchScale(options: BenchOptions): Promise<void> {
       const { warnings } = await readManagerLog(home.managerLog);
       for (const [text, count] of warnings) console.error(`manager warned ${String(count)} times: ${text}`);
     } finally {
-      simulator.disconnect();
-      await once(simulator, 'exit');
+      await end(simulator);
     }
   });
 }
@@ -134,6 +133,13 @@ async function listen({ home, simulator, layout }: Subjects): Promise<void> {
     throw new Error('the metadata server has no certificate');
   const secret = await installationSecret(home);
   await tell(simulator, { kind: 'listen', agents: layout.agents, secret, certificate, key });
+}
+
+async function end(simulator: ChildProcess): Promise<void> {
+  if (simulator.exitCode !== null || simulator.signalCode !== null) return;
+  const ended = once(simulator, 'exit');
+  if (simulator.connected) simulator.disconnect();
+  await ended;
 }
 
 async function tell(simulator: ChildProcess, order: SimulatorOrder): Promise<SimulatorCounts> {

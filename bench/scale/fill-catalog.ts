@@ -2,7 +2,7 @@ import { clusterScope } from '../../src/catalog/credentials.ts';
 import { clusterId } from '../../src/core/ids.ts';
 import { seal } from '../../src/core/seal.ts';
 import type { SqlSession } from '../../src/engines/sql.ts';
-import { agentPort, type Layout } from './layout.ts';
+import { agentPort, firstSqlPort, lastSqlPort, type Layout } from './layout.ts';
 
 /** Ids of earlier machines, e.g. of the placeholder row, are below. */
 const firstMachine = 1000;
@@ -25,6 +25,7 @@ function statements(layout: Layout, catalogKey: string): readonly (readonly [str
     id: firstMachine + agent,
     hostaddr: layout.addressOf(agent),
     port: agentPort,
+    range: `${String(firstSqlPort)}-${String(lastSqlPort)}`,
   }));
   const clusters = numbers(layout.clusters).map((index) => ({ id: index + 1 }));
   const credentials = clusters.flatMap(({ id }) =>
@@ -40,9 +41,9 @@ function statements(layout: Layout, catalogKey: string): readonly (readonly [str
     [
       `INSERT INTO server_nodes (id, hostaddr, machine_type, nodemgr_port, rack_id, port_range, datadir, logdir,
          wal_log_dir, comp_datadir, total_mem, total_cpu_cores)
-       SELECT id, hostaddr, 'storage', port, '1', '36101-36110', '/srv', '/srv', '/srv', '/srv', 65536, 32
+       SELECT id, hostaddr, 'storage', port, '1', port_range, '/srv', '/srv', '/srv', '/srv', 65536, 32
          FROM JSON_TABLE(?, '$[*]' COLUMNS (id INT PATH '$.id', hostaddr VARCHAR(64) PATH '$.hostaddr',
-           port INT PATH '$.port')) AS given`,
+           port INT PATH '$.port', port_range VARCHAR(64) PATH '$.range')) AS given`,
       machines,
     ],
     [

@@ -1,10 +1,14 @@
 import { shardId, type ShardId } from '../../src/core/ids.ts';
 import type { HostPort } from '../../src/core/model.ts';
 
-/** Where the simulated nodes are: machines are loopback addresses, the nodes of a shard lie on different ones. */
+/**
+ * Where the simulated nodes are: machines are loopback addresses, the nodes of a shard lie on different ones. The
+ * simulator listens on all addresses at once, so the ports are below those that Linux gives to clients (from 32768).
+ */
 export const nodesPerAgent = 10;
-export const agentPort = 36_002;
-export const firstSqlPort = 36_101;
+export const agentPort = 26_002;
+export const firstSqlPort = 26_101;
+export const lastSqlPort = firstSqlPort + nodesPerAgent - 1;
 const nodesPerShard = 3;
 const shardsPerCluster = 10;
 const machinesPerSubnet = 250;

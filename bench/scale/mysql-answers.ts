@@ -24,6 +24,7 @@ export function answerOf(layout: Layout, place: NodePlace, text: string): Simula
     waiting: '0',
     acknowledges: isSource ? 'OFF' : 'ON',
     executed: gtids,
+    purged: '',
     received: isSource ? '[]' : JSON.stringify([gtids]),
     hostaddr: ofReplica(source.hostaddr),
     port: ofReplica(String(source.port)),

@@ -74,19 +74,19 @@ prepare_conflicts(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *targe
 }
 
 static void
-start_insert_text(KlusterModify *modify)
+start_text(KlusterModify *modify, StringInfo out, const char *verb)
 {
-	initStringInfo(&modify->insert);
-	appendStringInfoString(&modify->insert, modify->conflicts != NULL ? "INSERT IGNORE INTO " : "INSERT INTO ");
-	kluster_append_table(&modify->insert, modify->table);
-	appendStringInfoString(&modify->insert, modify->count == 0 ? " ()" : " (");
+	initStringInfo(out);
+	appendStringInfoString(out, verb);
+	kluster_append_table(out, modify->table);
+	appendStringInfoString(out, modify->count == 0 ? " ()" : " (");
 	for (int i = 0; i < modify->count; i++)
 	{
 		if (i > 0)
-			appendStringInfoChar(&modify->insert, ',');
-		kluster_append_identifier(&modify->insert, modify->names[i]);
+			appendStringInfoChar(out, ',');
+		kluster_append_identifier(out, modify->names[i]);
 	}
-	appendStringInfoString(&modify->insert, modify->count == 0 ? " VALUES " : ") VALUES ");
+	appendStringInfoString(out, modify->count == 0 ? " VALUES " : ") VALUES ");
 }
 
 void
@@ -96,7 +96,9 @@ kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *
 	/* Triggers may look at the table, so it must contain what was inserted before; conflicts are counted. */
 	modify->collects = !modify->has_triggers && modify->conflicts == NULL && (plan == NULL || plan->operation == CMD_INSERT);
 	modify->first = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(modify->relation)), &TTSOpsVirtual);
-	start_insert_text(modify);
+	start_text(modify, &modify->insert, modify->conflicts != NULL ? "INSERT IGNORE INTO " : "INSERT INTO ");
+	if (modify->upsert != NULL)
+		start_text(modify, &modify->claim, "INSERT INTO ");
 }
 
 /* For rows that arrive through a partitioned table, or by COPY. */
@@ -139,7 +141,7 @@ kluster_batch_rows(ResultRelInfo *target)
 }
 
 static void
-append_row(KlusterModify *modify, TupleTableSlot *slot)
+append_row(KlusterModify *modify, StringInfo start, TupleTableSlot *slot)
 {
 	MemoryContext caller = MemoryContextSwitchTo(modify->scratch);
 	StringInfo	out = &modify->statement;
@@ -148,7 +150,7 @@ append_row(KlusterModify *modify, TupleTableSlot *slot)
 	if (modify->rows == 0)
 		ExecCopySlot(modify->first, slot);
 	if (modify->rows == 0)
-		appendBinaryStringInfo(out, modify->insert.data, modify->insert.len);
+		appendBinaryStringInfo(out, start->data, start->len);
 	else
 		appendStringInfoChar(out, ',');
 	appendStringInfoChar(out, '(');
@@ -199,9 +201,29 @@ kluster_insert_row(KlusterModify *modify, TupleTableSlot *row)
 {
 	uint64		stored;
 
-	append_row(modify, row);
+	append_row(modify, &modify->insert, row);
 	stored = kluster_send_rows(modify);
 	kluster_await_change(modify->table->shard);
+	return stored;
+}
+
+uint64
+kluster_claim_row(KlusterModify *modify, TupleTableSlot *row)
+{
+	KlusterChange change = {
+		.shard = modify->table->shard,
+		.relation = RelationGetRelid(modify->relation),
+		.locks_duplicate = true,
+	};
+	uint64		stored;
+
+	append_row(modify, &modify->claim, row);
+	kluster_append_duplicate_lock(&modify->statement, modify->names[0]);
+	change.sql = modify->statement.data;
+	change.row = modify->first;
+	stored = kluster_change(&change);
+	resetStringInfo(&modify->statement);
+	modify->rows = 0;
 	return stored;
 }
 
@@ -223,7 +245,7 @@ kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 		return kluster_upsert(modify, target, slot);
 	if (!modify->collects)
 		return kluster_insert_row(modify, slot) > 0 ? slot : NULL;
-	append_row(modify, slot);
+	append_row(modify, &modify->insert, slot);
 	if (is_full(modify))
 		kluster_send_rows(modify);
 	return slot;
@@ -239,7 +261,7 @@ kluster_insert_batch(EState *estate, ResultRelInfo *target, TupleTableSlot **slo
 	for (int i = 0; i < *count; i++)
 	{
 		kluster_check_row(modify, target, slots[i], estate);
-		append_row(modify, slots[i]);
+		append_row(modify, &modify->insert, slots[i]);
 		if (is_full(modify))
 			stored += kluster_send_rows(modify);
 	}

@@ -29,6 +29,7 @@ typedef struct KlusterModify
 	int			rows;			/* that wait */
 	TupleTableSlot *first;		/* a copy of the first of them, for errors */
 	StringInfoData insert;		/* INSERT INTO ... VALUES */
+	StringInfoData claim;		/* the same for kluster_claim_row() */
 	StringInfoData statement;
 	KlusterIdentity *identity;
 	EState	   *estate;
@@ -61,6 +62,9 @@ extern KlusterModify *kluster_inserter(ResultRelInfo *target);
 
 /* Sends one row, not as part of a batch; 1: it was stored, 0: it is one of the conflicts. */
 extern uint64 kluster_insert_row(KlusterModify *modify, TupleTableSlot *row);
+
+/* The same, but a row that was there already is locked, whichever key it was that it has in common. */
+extern uint64 kluster_claim_row(KlusterModify *modify, TupleTableSlot *row);
 
 /*
  * Sends the rows that wait; how many of them were stored, or will be: without conflicts the shard works on

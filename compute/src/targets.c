@@ -7,9 +7,16 @@
 
 #include "connection.h"
 #include "options.h"
+#include "quote.h"
 #include "targets.h"
 #include "topology.h"
 #include "violation.h"
+
+/*
+ * What MySQL gives back as the id of the row when it was there already. The number of rows does not tell: it is 1 in both
+ * cases for connections with CLIENT_FOUND_ROWS (MySQL manual, INSERT ... ON DUPLICATE KEY UPDATE).
+ */
+#define DUPLICATE_ID UINT64CONST(0xFFFFFFFFFFFFFFFF)
 
 uint32
 kluster_reading_shard(uint32 shard)
@@ -81,6 +88,16 @@ check_warnings(KlusterConnection *connection, const KlusterChange *change)
 	kluster_close(warnings);
 }
 
+void
+kluster_append_duplicate_lock(StringInfo out, const char *column)
+{
+	appendStringInfoString(out, " ON DUPLICATE KEY UPDATE ");
+	kluster_append_identifier(out, column);
+	appendStringInfo(out, " = IF(LAST_INSERT_ID(" UINT64_FORMAT ") = 0, NULL, ", DUPLICATE_ID);
+	kluster_append_identifier(out, column);
+	appendStringInfoChar(out, ')');
+}
+
 /* The connection for it; a failure will be one of the table from now on. */
 static KlusterConnection *
 connection_for(const KlusterChange *change, uint32 shard)
@@ -103,6 +120,8 @@ change_one(const KlusterChange *change, uint32 shard)
 	kluster_blame(connection, InvalidOid, NULL);
 	if (change->conflicts != NULL)
 		check_warnings(connection, change);
+	if (change->locks_duplicate && mysql_insert_id(kluster_mysql(connection)) == DUPLICATE_ID)
+		return 0;
 	return affected;
 }
 

@@ -34,7 +34,16 @@ typedef struct KlusterChange
 	 * anything else are errors. NULL for all other statements.
 	 */
 	const KlusterConflicts *conflicts;
+
+	bool		locks_duplicate;	/* its end is of kluster_append_duplicate_lock(): a row that was there does not count */
 } KlusterChange;
+
+/*
+ * Ends an INSERT of one row such that a row that is there already stays as it is, but is locked. Not so by INSERT IGNORE:
+ * its lock is a shared one, and two transactions that hold it and then change the row are a deadlock. `column` is any
+ * of the table.
+ */
+extern void kluster_append_duplicate_lock(StringInfo out, const char *column);
 
 /* Executes it. The number of rows that it affected (on one shard). */
 extern uint64 kluster_change(const KlusterChange *change);

@@ -6,8 +6,9 @@
  * is inserted, and should somebody have been faster, all begins again. MySQL's ON DUPLICATE KEY UPDATE is no
  * alternative: it takes any unique key for the arbiter, and computes by itself.
  *
- * The look comes first, though most rows of some statements are new: a failed INSERT leaves a shared lock, and two
- * transactions that both want to change such a row then are a deadlock.
+ * The look comes first, though most rows of some statements are new: it finds the row by the arbiter, while an INSERT
+ * fails by whichever key comes first. The INSERT after it locks the row of somebody who was faster, so that
+ * the next look finds it; when it does not, the row has another key in common, which is an error.
  */
 #include "postgres.h"
 
@@ -233,6 +234,14 @@ update_existing(KlusterModify *modify, ResultRelInfo *target, TupleTableSlot *pr
 }
 
 static TupleTableSlot *
+stored_as_new(KlusterModify *modify, bool has_key, TupleTableSlot *proposed)
+{
+	if (has_key)
+		(void) kluster_note(modify->upsert->touched, modify->upsert->key.data, modify->upsert->key.len);
+	return proposed;
+}
+
+static TupleTableSlot *
 upsert_row(KlusterModify *modify, ResultRelInfo *target, TupleTableSlot *proposed)
 {
 	KlusterUpsert *upsert = modify->upsert;
@@ -243,12 +252,8 @@ upsert_row(KlusterModify *modify, ResultRelInfo *target, TupleTableSlot *propose
 	{
 		if (has_key && find_existing(modify, upsert, target->ri_onConflict->oc_Existing))
 			return update_existing(modify, target, proposed);
-		if (kluster_insert_row(modify, proposed) > 0)
-		{
-			if (has_key)
-				(void) kluster_note(upsert->touched, upsert->key.data, upsert->key.len);
-			return proposed;
-		}
+		if (attempt % 2 == 0 ? kluster_claim_row(modify, proposed) > 0 : kluster_insert_row(modify, proposed) > 0)
+			return stored_as_new(modify, has_key, proposed);
 	}
 	ereport(ERROR,
 			(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
