@@ -8,7 +8,7 @@ import { chaos } from './support/chaos-run.ts';
 import { missionCases } from './support/mission-cases.ts';
 import { whyNot } from './support/possible.ts';
 import { sweepInLanes } from './support/lanes.ts';
-import { everyAttempt, victims, type Victim } from './support/sweep.ts';
+import { everyAttempt, victims, ways, type Victim, type Way } from './support/attempt.ts';
 import { Timeline } from './support/timeline.ts';
 
 /** Each has ports of its own, of which there are so many. */
@@ -20,6 +20,7 @@ interface Order {
   readonly seed: number;
   readonly sweep: boolean;
   readonly victims: readonly Victim[];
+  readonly ways: readonly Way[];
   /** Null: all. */
   readonly jobs: ReadonlySet<string> | null;
   /** Of the fault points, one in so many. */
@@ -32,8 +33,8 @@ interface Order {
 
 /**
  * `npm run chaos -- [--minutes <number>] [--seed <number>]`: faults in an order that follows from the seed.
- * `npm run chaos -- --sweep [--victims manager,agent,engine,metadata] [--jobs <job types, or names of cases>]
- * [--one-in <number>] [--at-once <number>] [--minutes <number>] [--logs <directory>]`: jobs of every type, left to end and made to fail, while
+ * `npm run chaos -- --sweep [--victims manager,agent,engine,metadata] [--ways undone,done]
+ * [--jobs <job types, or names of cases>] [--one-in <number>] [--at-once <number>] [--minutes <number>] [--logs <directory>]`: jobs of every type, left to end and made to fail, while
  * the manager dies at every fault point, or every so many; then agents, engines, the metadata server. Nothing new begins
  * after so many minutes; logs of installations in which something went wrong are kept in the directory.
  */
@@ -44,6 +45,7 @@ function options(): Order {
       seed: { type: 'string' },
       sweep: { type: 'boolean', default: false },
       victims: { type: 'string', default: victims.join(',') },
+      ways: { type: 'string', default: ways.join(',') },
       jobs: { type: 'string' },
       'one-in': { type: 'string', default: '1' },
       'at-once': { type: 'string', default: '1' },
@@ -56,7 +58,8 @@ function options(): Order {
     minutes: values.minutes === undefined ? null : positive('minutes', values.minutes),
     seed,
     sweep: values.sweep,
-    victims: values.victims.split(',').map(victimOf),
+    victims: values.victims.split(',').map((text) => oneOf('victims', victims, text)),
+    ways: values.ways.split(',').map((text) => oneOf('ways', ways, text)),
     jobs: values.jobs === undefined ? null : namesOf(values.jobs),
     oneIn: count('one-in', values['one-in']),
     atOnce: Math.min(count('at-once', values['at-once']), mostAtOnce),
@@ -84,10 +87,10 @@ function namesOf(text: string): ReadonlySet<string> {
   throw new TypeError(`--jobs ${text} names none of ${missionCases.map(({ name }) => name).join(', ')}`);
 }
 
-function victimOf(text: string): Victim {
-  const victim = victims.find((one) => one === text);
-  if (victim === undefined) throw new TypeError(`--victims ${text} is none of ${victims.join(', ')}`);
-  return victim;
+function oneOf<Name extends string>(option: string, names: readonly Name[], text: string): Name {
+  const found = names.find((one) => one === text);
+  if (found === undefined) throw new TypeError(`--${option} ${text} is none of ${names.join(', ')}`);
+  return found;
 }
 
 const say = (text: string): void => {
@@ -105,7 +108,9 @@ async function main(): Promise<void> {
 async function sweepAll(directory: string, order: Order): Promise<void> {
   say(`sweep: killing ${order.victims.join(', ')}; seed ${String(order.seed)}`);
   const { seed, atOnce, minutes, logs } = order;
-  const attempts = order.victims.flatMap((victim) => everyAttempt(victim, order.jobs, order.oneIn));
+  const attempts = order.victims
+    .flatMap((victim) => everyAttempt(victim, order.jobs, order.oneIn))
+    .filter(({ way }) => order.ways.includes(way));
   const budgetMs = minutes === null ? Infinity : minutes * 60_000;
   const { begun, kills, failures } = await sweepInLanes({
     directory,

@@ -312,4 +312,4 @@ export class ProcessInstallation {
 }
 
 /** More than any job has fault points. */
-const maximumKills = 90;
+const maximumKills = 150;

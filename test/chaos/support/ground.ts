@@ -1,24 +1,35 @@
 import { cp, mkdir, readdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { JobJson } from '../../../src/core/rest-types.ts';
+import { readTextFile } from '../../../src/manager/json-file.ts';
 import { ProcessInstallation } from '../../support/installation-process.ts';
 import { askDoctor, expectHealthy } from '../../support/healthy.ts';
 import { expectNothingLeft } from '../../support/nothing-left.ts';
 import { expectWorkingCluster } from '../../support/working-cluster.ts';
+import { victims, type Attempt } from './attempt.ts';
 import type { MissionCase, SweepState } from './mission-case.ts';
 import { missionCases, sweepMachines } from './mission-cases.ts';
 import { Random } from './random.ts';
 import { StepKiller } from './step-killer.ts';
 import { struck } from './strike.ts';
-import type { Attempt, SweepOptions } from './sweep.ts';
 
 /** Each time the job gets past at least one more of its points; more often than any job has some where it fails. */
 const maximumRounds = 40;
+
+export interface GroundOptions {
+  readonly directory: string;
+  readonly network: string;
+  /** Of the machines; see `InstallationLayout`. */
+  readonly portBlock?: number;
+  readonly seed: number;
+}
 
 /** What an attempt came to. */
 export interface Ended {
   readonly job: JobJson;
   readonly kills: number;
+  /** Fault points that the jobs came to. */
+  readonly points: number;
   /** Jobs that it took until one came through: past every point where something is to be killed. */
   readonly rounds: number;
 }
@@ -41,7 +52,7 @@ export class Ground {
     this.#killer = new StepKiller(installation, this.#random);
   }
 
-  static async prepare(options: SweepOptions, index: number): Promise<Ground> {
+  static async prepare(options: GroundOptions, index: number): Promise<Ground> {
     const { directory, network, seed, portBlock } = options;
     const own = join(directory, String(index));
     await mkdir(own);
@@ -66,14 +77,19 @@ export class Ground {
       if (ended.job.status === 'done') this.#reached(mission);
       await this.#expectClean(mission);
       const isLast = victim === 'manager' || ended.kills === 0;
-      if (isLast || isThrough(ended.job, attempt)) return { job: ended.job, kills, rounds };
+      if (isLast || isThrough(ended.job, attempt)) {
+        return { job: ended.job, kills, rounds, points: await linesOf(this.#pointsFile(index)) };
+      }
     }
     throw new Error(`it did not come through in ${String(maximumRounds)} attempts`);
   }
 
   async end(): Promise<void> {
-    await this.#killer.settled();
-    await this.#installation.end();
+    try {
+      await this.#killer.settled();
+    } finally {
+      await this.#installation.end();
+    }
   }
 
   /** What manager, agents and engines wrote. */
@@ -122,11 +138,15 @@ export class Ground {
     const paras = mission.paras(await this.#state());
     const faults = {
       mode: modeOf(attempt, this.#seed),
-      file: join(this.#installation.home.directory, `fault-points-${String(index)}`),
+      file: this.#pointsFile(index),
     };
     if (victim === 'manager') return this.#installation.survive(jobType, paras, faults);
     const strike = (title: string | undefined) => this.#killer.kill(victim, title);
     return struck(this.#installation, { jobType, paras }, { faults, strike });
+  }
+
+  #pointsFile(index: number): string {
+    return join(this.#installation.home.directory, `fault-points-${String(index)}`);
   }
 
   async #expectClean(mission: MissionCase): Promise<void> {
@@ -153,19 +173,19 @@ export class Ground {
   }
 }
 
-/** On the way forward every point that was asked for when the job is to be done, a third of them when it is to be undone. */
-function modeOf({ mission: { jobType }, victim, way, oneIn }: Attempt, seed: number): string {
+/** Which of the points: those of another seed are others. */
+function modeOf({ mission, victim, way, oneIn }: Attempt, seed: number): string {
+  const { jobType } = mission;
   const verb = victim === 'manager' ? 'kill' : 'stop';
-  const at = (many: number): string =>
-    many === 1 ? `${verb}-everywhere` : `${verb}-sampled:${String(many)}:${String(seed)}`;
-  if (way === 'done') return at(oneIn);
-  const back = oneIn === 1 ? [`${verb}-undoing`] : [];
-  return [
-    at(oneIn * 3),
-    ...back,
-    `fail:${jobType}:point-of-no-return:before`,
-    `fail:${jobType}:end:before`,
-  ].join(',');
+  const first =
+    (seed + missionCases.indexOf(mission) + victims.indexOf(victim) + (way === 'done' ? 1 : 0)) % oneIn;
+  const fails = [`fail:${jobType}:point-of-no-return:before`, `fail:${jobType}:end:before`];
+  const where = oneIn === 1 ? `${verb}-everywhere` : `${verb}-sampled:${String(oneIn)}:${String(first)}`;
+  return [where, ...(way === 'undone' ? fails : [])].join(',');
+}
+
+async function linesOf(file: string): Promise<number> {
+  return ((await readTextFile(file)) ?? '').trim().split('\n').length;
 }
 
 const text = (job: JobJson): string => `${job.status}: ${JSON.stringify(job, null, 1)}`;

@@ -1,6 +1,7 @@
 import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
-import { sweep, type Attempt, type SweepOptions, type SweepResult } from './sweep.ts';
+import type { Attempt } from './attempt.ts';
+import { sweep, type SweepOptions, type SweepResult } from './sweep.ts';
 
 export interface LaneOptions extends Omit<SweepOptions, 'network' | 'portBlock'> {
   /** Installations that are there at the same time. */

@@ -1,6 +1,6 @@
 import { missionCases } from './mission-cases.ts';
 import { Random } from './random.ts';
-import { everyAttempt, victims, type Attempt } from './sweep.ts';
+import { everyAttempt, victims, type Attempt } from './attempt.ts';
 
 /** What a run of the tests takes of the sweep: the same for the same seed. */
 const jobsPerRun = 7;

@@ -1,31 +1,11 @@
 import { join } from 'node:path';
 import { errorText } from '../../../src/core/errors/kluster-error.ts';
-import { Ground } from './ground.ts';
-import type { MissionCase } from './mission-case.ts';
-import { missionCases } from './mission-cases.ts';
+import type { Attempt } from './attempt.ts';
+import { Ground, type GroundOptions } from './ground.ts';
 
-export const victims = ['manager', 'agent', 'engine', 'metadata'] as const;
-export type Victim = (typeof victims)[number];
-/** What the job is to come to: `undone` jobs are made to fail as late as they can be undone. */
-export type Way = 'undone' | 'done';
-
-/** One job whose manager, or another process, dies at some of its fault points. */
-export interface Attempt {
-  readonly mission: MissionCase;
-  readonly victim: Victim;
-  readonly way: Way;
-  /** Of the fault points, one in so many; 1: every one. */
-  readonly oneIn: number;
-}
-
-export interface SweepOptions {
-  readonly directory: string;
-  readonly network: string;
-  /** Of the machines; see `InstallationLayout`. */
-  readonly portBlock?: number;
+export interface SweepOptions extends GroundOptions {
   /** In the order of `missionCases`, as each leads to where the next one begins. */
   readonly attempts: readonly Attempt[];
-  readonly seed: number;
   readonly note: (text: string) => void;
   /** Attempts that have not begun after so long are left out. */
   readonly budgetMs?: number;
@@ -39,20 +19,6 @@ export interface SweepResult {
   readonly kills: number;
   /** Jobs that did not come to the end that they had to, or left something. */
   readonly failures: readonly string[];
-}
-
-/** The cases of these names or job types, both ways, with one victim. */
-export function everyAttempt(
-  victim: Victim,
-  names: ReadonlySet<string> | null,
-  oneIn: number,
-): readonly Attempt[] {
-  const chosen = missionCases.filter(
-    ({ name, jobType }) => names === null || names.has(name) || names.has(jobType),
-  );
-  return chosen.flatMap((mission) =>
-    (['undone', 'done'] as const).map((way) => ({ mission, victim, way, oneIn })),
-  );
 }
 
 /**
@@ -77,7 +43,8 @@ export async function sweep(options: SweepOptions): Promise<SweepResult> {
         const ended = await ground.run(attempt, index);
         kills += ended.kills;
         const { status, error } = ended.job;
-        const count = `${String(ended.kills)} kills in ${String(ended.rounds)} jobs`;
+        const [killed, points, jobs] = [ended.kills, ended.points, ended.rounds].map(String);
+        const count = `${killed ?? ''} kills at ${points ?? ''} points in ${jobs ?? ''} jobs`;
         options.note(`${what}: ${status} after ${count}, ${seconds()} ${error?.message ?? ''}`);
       } catch (error) {
         failures.push(`${what}: ${errorText(error)}`);

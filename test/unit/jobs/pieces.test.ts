@@ -179,17 +179,17 @@ describe('fault points', () => {
     expect(readFileSync(file, 'utf8')).toBe('one\ntwo\n');
   });
 
-  it('kill at every point on the way back and at none on the way forward', () => {
+  it('kill at every so many points, of which the file remembers all', () => {
     const directory = mkdtempSync(join(tmpdir(), 'faults-'));
     onTestFinished(() => rmSync(directory, { recursive: true }));
     const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
     onTestFinished(() => kill.mockRestore());
     const file = join(directory, 'visited');
-    const point = faultPointsOf({ KLUSTER_FAULT_MODE: 'kill-undoing', KLUSTER_FAULT_FILE: file });
-    const back = ['job:undo:before', 'job:undo:after-store', 'job:a/b:undo-before', 'job:a/b:undo-after-run'];
-    for (const name of ['job:prepare:before', 'job:a/undo_it:before', ...back, 'job:end:after-store'])
-      point(name);
-    expect(readFileSync(file, 'utf8').trim().split('\n')).toEqual(back);
+    const KLUSTER_FAULT_MODE = 'kill-sampled:3:1';
+    const point = faultPointsOf({ KLUSTER_FAULT_MODE, KLUSTER_FAULT_FILE: file });
+    for (const name of ['one', 'two', 'one', 'three', 'two', 'four', 'five', 'six']) point(name);
+    expect(readFileSync(file, 'utf8')).toBe('- one\ntwo\n- three\n- four\nfive\n- six\n');
+    expect(kill).toHaveBeenCalledTimes(2);
   });
 
   it('kill once and then fail where both are asked for', () => {
