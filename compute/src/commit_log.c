@@ -122,6 +122,19 @@ try_to_find_out(const KlusterGlobalTransaction *transaction, TimestampTz until)
 	return decision;
 }
 
+/* The same, again when MySQL ended it for the sake of others: nothing of it is left then. With definitions it is a part of their transaction. */
+static unsigned int
+insist_on_commit(KlusterConnection *connection, const KlusterGlobalTransaction *transaction, const char *shards, TimestampTz until)
+{
+	for (;;)
+	{
+		unsigned int code = insert_decision(connection, transaction, "commit", shards, until);
+
+		if ((code != ER_LOCK_DEADLOCK && code != ER_LOCK_WAIT_TIMEOUT) || kluster_work_is_open() || GetCurrentTimestamp() >= until)
+			return code;
+	}
+}
+
 KlusterDecision
 kluster_decide_commit(const KlusterGlobalTransaction *transaction, const char *shards)
 {
@@ -130,7 +143,7 @@ kluster_decide_commit(const KlusterGlobalTransaction *transaction, const char *s
 	KlusterConnection *connection = kluster_metadata_connection();
 	KlusterDecision decision = KLUSTER_UNDECIDED;
 
-	unsigned int code = insert_decision(connection, transaction, "commit", shards, until);
+	unsigned int code = insist_on_commit(connection, transaction, shards, until);
 
 	/* With definitions, the insert is part of their MySQL transaction. */
 	if (code == 0 && (!kluster_work_is_open() || kluster_work_commit(until)))

@@ -173,6 +173,9 @@ kluster_is_logged(Node *statement)
 			return false;
 		case T_CreateExtensionStmt:
 			return strcmp(castNode(CreateExtensionStmt, statement)->extname, "kluster") != 0;
+		case T_AlterExtensionStmt:
+			/* Each compute node has the version of its own library: update.c. */
+			return strcmp(castNode(AlterExtensionStmt, statement)->extname, "kluster") != 0;
 		case T_AlterTableStmt:
 			/* A route: the manager tells every compute node itself. */
 			{

@@ -287,6 +287,7 @@ define(const Call *call, KlusterLogEntry *entry)
 			pass_on(call);
 			break;
 		case T_AlterSeqStmt:
+			kluster_adapt_sequence_change(castNode(AlterSeqStmt, statement));
 			pass_on(call);
 			kluster_sequence_altered(castNode(AlterSeqStmt, statement));
 			break;

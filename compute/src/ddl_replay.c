@@ -35,6 +35,7 @@
 #include "ddl_shared.h"
 #include "ddl_store.h"
 #include "topology.h"
+#include "update.h"
 
 #define HOME_DATABASE "postgres"
 
@@ -288,6 +289,7 @@ void
 kluster_ddl_launcher_main(Datum argument)
 {
 	MemoryContext context;
+	bool		current = false;
 
 	pqsignal(SIGTERM, die);
 	pqsignal(SIGHUP, SignalHandlerForConfigReload);
@@ -299,7 +301,7 @@ kluster_ddl_launcher_main(Datum argument)
 	read_position();
 	for (;;)
 	{
-		long		pause = kluster_ddl_poll_interval;
+		long		pause = current ? kluster_ddl_poll_interval : RETRY_MILLISECONDS;
 
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -308,7 +310,8 @@ kluster_ddl_launcher_main(Datum argument)
 			ProcessConfigFile(PGC_SIGHUP);
 		}
 		MemoryContextSwitchTo(context);
-		if (kluster_can_follow() && !look_safely(context))
+		current = current || kluster_update_databases();
+		if (current && kluster_can_follow() && !look_safely(context))
 			pause = RETRY_MILLISECONDS;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause, PG_WAIT_EXTENSION);
 		ResetLatch(MyLatch);

@@ -11,6 +11,7 @@
 #include "utils/varlena.h"
 
 #include "connection.h"
+#include "contention.h"
 #include "ddl_settings.h"
 #include "ddl_store.h"
 #include "quote.h"
@@ -21,6 +22,7 @@
 
 #define INTENTS "kluster_ddl_intents"
 #define PROGRESS "kluster_ddl_progress"
+#define SEQUENCES "kluster_shared_sequences"
 #define TABLES_LOCK "DDL tables"
 
 /* The metadata database's table of that name, quoted. */
@@ -55,9 +57,16 @@ literal(const char *value)
 }
 
 static void
-execute(const char *sql)
+attempt_statement(void *argument)
 {
-	kluster_execute(kluster_metadata_connection(), sql, NULL);
+	kluster_execute(kluster_metadata_connection(), argument, NULL);
+}
+
+/* Not within a MySQL transaction: another session may execute it, and more than once. */
+static void
+execute(char *sql)
+{
+	kluster_insist(attempt_statement, sql);
 }
 
 /*
@@ -80,11 +89,15 @@ query_value(KlusterConnection *connection, const char *sql)
 }
 
 static uint64
+number_of(const char *value)
+{
+	return value == NULL ? 0 : strtoull(value, NULL, 10);
+}
+
+static uint64
 query_number(const char *sql)
 {
-	char	   *value = query_value(kluster_metadata_connection(), sql);
-
-	return value == NULL ? 0 : strtoull(value, NULL, 10);
+	return number_of(query_value(kluster_metadata_connection(), sql));
 }
 
 /* The account may lack the privilege to create when the tables are there. */
@@ -92,8 +105,8 @@ static bool
 has_private_tables(void)
 {
 	return query_number(psprintf("SELECT COUNT(*) FROM information_schema.TABLES WHERE TABLE_SCHEMA = %s"
-								 " AND TABLE_NAME IN ('" INTENTS "', '" PROGRESS "')",
-								 literal(kluster_topology()->metadata_database))) == 2;
+								 " AND TABLE_NAME IN ('" INTENTS "', '" PROGRESS "', '" SEQUENCES "')",
+								 literal(kluster_topology()->metadata_database))) == 3;
 }
 
 static void
@@ -109,6 +122,10 @@ create_private_tables(void)
 					 " op_id bigint unsigned NOT NULL, seen timestamp(3) NOT NULL DEFAULT CURRENT_TIMESTAMP(3),"
 					 " PRIMARY KEY (cluster_id, comp_id))",
 					 table(PROGRESS)));
+	execute(psprintf("CREATE TABLE IF NOT EXISTS %s (cluster_id int unsigned NOT NULL, id varchar(255) NOT NULL,"
+					 " next_value bigint NOT NULL, exhausted tinyint NOT NULL DEFAULT 0, PRIMARY KEY (cluster_id, id))"
+					 " CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin",
+					 table(SEQUENCES)));
 }
 
 /* The server releases the lock with the connection, should that break. */
@@ -130,8 +147,8 @@ lock_or_fail(const char *name)
  * Under a lock of their own: MySQL fails one of two sessions that create the same table with a deadlock when that one holds a
  * named lock, as whoever defines things does (seen with 9.7; it cannot back off then).
  */
-static void
-make_private_tables(void)
+void
+kluster_store_prepare(void)
 {
 	static bool made = false;
 
@@ -157,7 +174,7 @@ void
 kluster_store_lock(void)
 {
 	lock_or_fail("DDL");
-	make_private_tables();
+	kluster_store_prepare();
 }
 
 void
@@ -253,34 +270,60 @@ source_with_settings(const KlusterLogEntry *entry)
 }
 
 /* Names of objects of PostgreSQL have up to 63 bytes, so they fit. */
-static void
-append_entry(uint64 token, uint64 seen, const KlusterLogEntry *entry)
+static char *
+append_text(uint64 token, uint64 seen, const KlusterLogEntry *entry)
 {
 	char	   *user = GetUserNameFromId(GetSessionUserId(), false);
 	char	   *role = GetUserNameFromId(GetUserId(), false);
 	const char *path = GetConfigOption("search_path", false, false);
 
-	execute(psprintf("CALL %s(%s, %s, %s, %s, %s, %s, %s, %s, %s, " UINT64_FORMAT ", %s, '', %u, %u, " UINT64_FORMAT ", @kluster_id)",
-					 table("append_ddl_log_entry"), literal(log_name()), literal(get_database_name(MyDatabaseId)),
-					 literal(entry->schema), literal(role), literal(user), literal(path), literal(entry->object_name),
-					 literal(entry->object_type), literal(entry->operation), seen, literal(source_with_settings(entry)),
-					 entry->shard, kluster_topology()->comp_id, token));
+	return psprintf("CALL %s(%s, %s, %s, %s, %s, %s, %s, %s, %s, " UINT64_FORMAT ", %s, '', %u, %u, " UINT64_FORMAT ", @kluster_id)",
+					table("append_ddl_log_entry"), literal(log_name()), literal(get_database_name(MyDatabaseId)),
+					literal(entry->schema), literal(role), literal(user), literal(path), literal(entry->object_name),
+					literal(entry->object_type), literal(entry->operation), seen, literal(source_with_settings(entry)),
+					entry->shard, kluster_topology()->comp_id, token);
+}
+
+/* A MySQL transaction that appends to the log. */
+typedef struct Append
+{
+	List	   *statements;
+	bool		again;
+	uint64		id;				/* of the last entry */
+} Append;
+
+/* All of it in one session: another one would know nothing of the transaction, and execute the rest by itself. */
+static void
+attempt_append(void *argument)
+{
+	Append	   *append = argument;
+	KlusterConnection *connection = kluster_metadata_connection();
+	ListCell   *cell;
+
+	if (append->again)
+		kluster_execute(connection, "ROLLBACK", NULL);
+	append->again = true;
+	kluster_execute(connection, "START TRANSACTION", NULL);
+	foreach(cell, append->statements)
+		kluster_execute(connection, lfirst(cell), NULL);
+	append->id = number_of(query_value(connection, "SELECT @kluster_id"));
 }
 
 uint64
 kluster_store_append(uint64 token, uint64 seen, List *entries, List *statements)
 {
+	Append		append = {NIL};
 	ListCell   *cell;
-	uint64		id;
 
-	execute("START TRANSACTION");
 	foreach(cell, entries)
-		append_entry(token, seen, lfirst(cell));
-	id = query_number("SELECT @kluster_id");
-	foreach(cell, statements)
-		execute(lfirst(cell));
-	execute(psprintf("DELETE FROM %s WHERE token = " UINT64_FORMAT " AND at_commit IS NULL", table(INTENTS), token));
-	return id;
+		append.statements = lappend(append.statements, append_text(token, seen, lfirst(cell)));
+	append.statements = list_concat(append.statements, statements);
+	/* By the key of clusters, so that it waits for none of another cluster. */
+	append.statements = lappend(append.statements,
+								psprintf("DELETE FROM %s WHERE cluster_id = %u AND token = " UINT64_FORMAT " AND at_commit IS NULL",
+										 table(INTENTS), kluster_topology()->cluster_id, token));
+	kluster_insist(attempt_append, &append);
+	return append.id;
 }
 
 bool
@@ -326,7 +369,7 @@ kluster_store_report(uint64 applied)
 {
 	const KlusterTopology *topology = kluster_topology();
 
-	make_private_tables();
+	kluster_store_prepare();
 	execute(psprintf("INSERT INTO %s (cluster_id, comp_id, op_id, seen) VALUES (%u, %u, " UINT64_FORMAT ", CURRENT_TIMESTAMP(3))"
 					 " ON DUPLICATE KEY UPDATE op_id = VALUES(op_id), seen = VALUES(seen)",
 					 table(PROGRESS), topology->cluster_id, topology->comp_id, applied));

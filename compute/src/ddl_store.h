@@ -14,6 +14,9 @@
 /* Takes the cluster-wide lock DDL; an error when others hold it for too long. Makes the private tables when they are missing. */
 extern void kluster_store_lock(void);
 
+/* Makes the private tables when they are missing; not within a MySQL transaction. */
+extern void kluster_store_prepare(void);
+
 /* Gives it back; never fails. */
 extern void kluster_store_unlock(void);
 

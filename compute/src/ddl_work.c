@@ -22,6 +22,7 @@
 #include "fault.h"
 #include "quote.h"
 #include "remote.h"
+#include "sequence.h"
 #include "shape_text.h"
 #include "topology.h"
 
@@ -40,16 +41,24 @@ typedef struct Entry
 	SubTransactionId owner;
 } Entry;
 
+/* A sequence that starts anew. */
+typedef struct Restart
+{
+	Oid			sequence;
+	SubTransactionId owner;
+} Restart;
+
 /* The work of the current transaction; all zero when there is none. */
 static struct
 {
 	MemoryContext context;
 	bool		locked;
+	bool		begun;			/* ... and this compute node is up to date */
 	uint64		token;
 	int			marks;
 	List	   *steps;			/* of Step */
 	List	   *entries;		/* of Entry */
-	List	   *with_log;		/* SQL for the metadata server */
+	List	   *restarts;		/* of Restart */
 	List	   *blocked;		/* shards with intents that could not be ended */
 	uint64		appended;		/* id of the last entry sent to the log; 0: not yet */
 	bool		open;			/* ... and not committed yet */
@@ -135,21 +144,18 @@ catch_up(void)
 void
 kluster_work_begin(void)
 {
-	if (work.locked)
+	if (work.begun)
 		return;
 	if (work.context == NULL)
 		work.context = AllocSetContextCreate(TopMemoryContext, "kluster definitions", ALLOCSET_SMALL_SIZES);
-	kluster_store_lock();
+	/* What fails after the lock is begun anew by the next definition, when the transaction goes on from a savepoint. */
+	if (!work.locked)
+		kluster_store_lock();
 	work.locked = true;
 	work.token = kluster_store_new_token();
 	end_left_behind();
 	catch_up();
-}
-
-bool
-kluster_work_begun(void)
-{
-	return work.locked;
+	work.begun = true;
 }
 
 uint64
@@ -291,14 +297,46 @@ kluster_work_log(const KlusterLogEntry *entry)
 }
 
 void
-kluster_work_with_log(const char *sql)
+kluster_work_restart(Oid sequence)
 {
 	MemoryContext caller;
+	Restart    *restart;
 
 	kluster_work_begin();
 	caller = MemoryContextSwitchTo(work.context);
-	work.with_log = lappend(work.with_log, pstrdup(sql));
+	restart = palloc(sizeof(Restart));
+	restart->sequence = sequence;
+	restart->owner = GetCurrentSubTransactionId();
+	work.restarts = lappend(work.restarts, restart);
 	MemoryContextSwitchTo(caller);
+}
+
+bool
+kluster_work_restarts(Oid sequence)
+{
+	ListCell   *cell;
+
+	foreach(cell, work.restarts)
+		if (((Restart *) lfirst(cell))->sequence == sequence)
+			return true;
+	return false;
+}
+
+/* The statements for the metadata server that tell where the sequences are that started anew. */
+static List *
+positions_of_restarts(void)
+{
+	List	   *statements = NIL;
+	ListCell   *cell;
+
+	foreach(cell, work.restarts)
+	{
+		char	   *statement = kluster_sequence_position(((Restart *) lfirst(cell))->sequence);
+
+		if (statement != NULL)
+			statements = lappend(statements, statement);
+	}
+	return statements;
 }
 
 /* The commit of the definitions. */
@@ -315,7 +353,7 @@ append_to_log(void)
 		entries = lappend(entries, &((Entry *) lfirst(cell))->entry);
 	kluster_lock_applying();
 	kluster_fault("ddl_before_log");
-	work.appended = kluster_store_append(work.token, number_before_work(), entries, work.with_log);
+	work.appended = kluster_store_append(work.token, number_before_work(), entries, positions_of_restarts());
 	work.session = mysql_thread_id(kluster_mysql(kluster_metadata_connection()));
 	work.open = true;
 	kluster_store_applied(work.appended);
@@ -493,6 +531,17 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactio
 			work.entries = foreach_delete_current(work.entries, cell);
 		else
 			entry->owner = parent;
+	}
+	foreach(cell, work.restarts)
+	{
+		Restart    *restart = lfirst(cell);
+
+		if (restart->owner != mine)
+			continue;
+		if (abort)
+			work.restarts = foreach_delete_current(work.restarts, cell);
+		else
+			restart->owner = parent;
 	}
 }
 

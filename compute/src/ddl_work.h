@@ -49,9 +49,6 @@
 /* Takes the lock and brings this compute node up to date; nothing when the transaction has it already. */
 extern void kluster_work_begin(void);
 
-/* Does this transaction have the lock? */
-extern bool kluster_work_begun(void);
-
 /* A mark for the comment of the next table that is created or altered. */
 extern char *kluster_work_mark(void);
 
@@ -94,8 +91,14 @@ typedef struct KlusterLogEntry
 /* Adds to the log when the transaction commits. */
 extern void kluster_work_log(const KlusterLogEntry *entry);
 
-/* A statement for the metadata server, executed in the MySQL transaction that appends to the log. */
-extern void kluster_work_with_log(const char *sql);
+/*
+ * The sequence starts anew with this transaction: where it is when that commits, it is in the whole cluster, by a
+ * statement in the MySQL transaction that appends to the log.
+ */
+extern void kluster_work_restart(Oid sequence);
+
+/* Does it? Until the commit only this transaction can draw from it, and from this PostgreSQL alone. */
+extern bool kluster_work_restarts(Oid sequence);
 
 /* Have entries been sent to the log whose MySQL transaction is still open? Rows must be committed in two phases then. */
 extern bool kluster_work_is_open(void);

@@ -19,6 +19,7 @@
 #include "shown_kind.h"
 #include "topology.h"
 #include "transaction.h"
+#include "update.h"
 
 PG_MODULE_MAGIC;
 
@@ -45,6 +46,7 @@ _PG_init(void)
 	kluster_admission_init();
 	kluster_sequence_init();
 	kluster_shown_kind_init();
+	kluster_update_init();
 	/* Now every parameter is known: what else begins with kluster is a mistake. */
 	MarkGUCPrefixReserved("kluster");
 }

@@ -25,7 +25,9 @@
 #include "commands/sequence.h"
 #include "fmgr.h"
 #include "miscadmin.h"
+#include "nodes/makefuncs.h"
 #include "nodes/value.h"
+#include "storage/lmgr.h"
 #include "storage/lock.h"
 #include "utils/acl.h"
 #include "utils/builtins.h"
@@ -34,6 +36,7 @@
 #include "utils/rel.h"
 
 #include "connection.h"
+#include "contention.h"
 #include "ddl_applied.h"
 #include "ddl_replay.h"
 #include "ddl_settings.h"
@@ -44,7 +47,7 @@
 #include "sequence_support.h"
 #include "table_shape.h"
 
-/* Of the lock under which one backend reserves a block. */
+/* Of the lock of a sequence. */
 #define LOCK_CLASS 8
 
 PG_FUNCTION_INFO_V1(kluster_nextval);
@@ -53,18 +56,42 @@ PG_FUNCTION_INFO_V1(kluster_setval);
 PG_FUNCTION_INFO_V1(kluster_setval_called);
 
 /*
- * Makes this compute node's sequence give `value` next. Whoever may call nextval() may
- * cause that; setval() would ask for more.
+ * The lock of a sequence on this compute node: shared to draw a value, exclusive to change what can be drawn. PostgreSQL's
+ * sequence and the block change together so. The lock of the relation comes first, as nextval() takes it itself: whoever
+ * changes the sequence by ALTER SEQUENCE has that alone, until the transaction ends.
  */
 static void
-start_block(Oid relid, int64 value)
+lock_sequence(Oid relid, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	LockRelationOid(relid, RowExclusiveLock);
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, relid, 0, LOCK_CLASS);
+	(void) LockAcquire(&tag, mode, false, false);
+}
+
+/* An error leaves that to PostgreSQL. */
+static void
+unlock_sequence(Oid relid, LOCKMODE mode)
+{
+	LOCKTAG		tag;
+
+	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, relid, 0, LOCK_CLASS);
+	LockRelease(&tag, mode, false);
+}
+
+/*
+ * Moves this compute node's sequence. Whoever may call nextval() may cause that; setval() would ask for more.
+ */
+static void
+move_local(Oid relid, int64 value, bool called)
 {
 	Oid			user;
 	int			context;
 
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
-	(void) DirectFunctionCall3(setval3_oid, ObjectIdGetDatum(relid), Int64GetDatum(value), BoolGetDatum(false));
+	(void) DirectFunctionCall3(setval3_oid, ObjectIdGetDatum(relid), Int64GetDatum(value), BoolGetDatum(called));
 	SetUserIdAndSecContext(user, context);
 }
 
@@ -72,34 +99,36 @@ start_block(Oid relid, int64 value)
 static bool
 next_in_block(Oid relid, bool check_permissions, int64 *value)
 {
-	KlusterBlock block;
+	bool		taken;
 
-	if (!kluster_block_of(relid, &block))
+	if (!kluster_has_block(relid))
 		return false;
-	*value = nextval_internal(relid, check_permissions);
-	return kluster_block_contains(&block, *value);
+	lock_sequence(relid, ShareLock);
+	taken = kluster_take_from_block(relid);
+	if (taken)
+		*value = nextval_internal(relid, check_permissions);
+	unlock_sequence(relid, ShareLock);
+	return taken;
 }
 
 static int64
 next_of_new_block(Oid relid, bool check_permissions)
 {
-	KlusterSequence sequence;
-	KlusterBlock block;
-	LOCKTAG		tag;
 	int64		value;
 
-	SET_LOCKTAG_ADVISORY(tag, MyDatabaseId, relid, 0, LOCK_CLASS);
-	(void) LockAcquire(&tag, ExclusiveLock, false, false);
+	lock_sequence(relid, ExclusiveLock);
 	/* Somebody else may have reserved one meanwhile. */
-	if (!next_in_block(relid, check_permissions, &value))
+	if (!kluster_take_from_block(relid))
 	{
-		sequence = kluster_read_sequence(relid);
-		block = kluster_reserve_block(&sequence, kluster_sequence_block);
-		start_block(relid, block.first);
+		KlusterSequence sequence = kluster_read_sequence(relid);
+		KlusterBlock block = kluster_reserve_block(&sequence, kluster_sequence_block);
+
+		move_local(relid, block.first, false);
+		block.count--;
 		kluster_keep_block(relid, &block);
-		value = nextval_internal(relid, check_permissions);
 	}
-	LockRelease(&tag, ExclusiveLock, false);
+	value = nextval_internal(relid, check_permissions);
+	unlock_sequence(relid, ExclusiveLock);
 	return value;
 }
 
@@ -115,7 +144,7 @@ next_value(Oid relid, bool check_permissions)
 				 errmsg("permission denied for sequence %s", get_rel_name(relid))));
 	if (next_in_block(relid, check_permissions, &value))
 		return value;
-	if (!kluster_can_follow() || !kluster_is_shared_sequence(relid))
+	if (kluster_work_restarts(relid) || !kluster_is_shared_sequence(relid))
 		return nextval_internal(relid, check_permissions);
 	PreventCommandIfReadOnly("nextval()");
 	return next_of_new_block(relid, check_permissions);
@@ -156,23 +185,43 @@ log_restart(Oid relid, const char *clause)
 	kluster_work_log(&entry);
 }
 
+/* A position of the cluster that is being stored; see kluster_insist(). */
+static void
+attempt_position(void *sql)
+{
+	kluster_execute(kluster_metadata_connection(), sql, NULL);
+}
+
+static void
+set_local(Oid relid, int64 value, bool called)
+{
+	(void) DirectFunctionCall3(setval3_oid, ObjectIdGetDatum(relid), Int64GetDatum(value), BoolGetDatum(called));
+}
+
 static void
 set_value(Oid relid, int64 value, bool called)
 {
 	KlusterSequence sequence;
-	int64		next;
 
-	(void) DirectFunctionCall3(setval3_oid, ObjectIdGetDatum(relid), Int64GetDatum(value), BoolGetDatum(called));
-	if (!kluster_can_follow() || !kluster_is_shared_sequence(relid))
+	if (kluster_work_restarts(relid) || !kluster_is_shared_sequence(relid))
+	{
+		set_local(relid, value, called);
 		return;
-	sequence = kluster_read_sequence(relid);
-	next = called ? value + sequence.increment : value;
+	}
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_UPDATE) != ACLCHECK_OK)
+		ereport(ERROR,
+				(errcode(ERRCODE_INSUFFICIENT_PRIVILEGE),
+				 errmsg("permission denied for sequence %s", get_rel_name(relid))));
+	PreventCommandIfReadOnly("setval()");
 	kluster_work_begin();
+	lock_sequence(relid, ExclusiveLock);
+	sequence = kluster_read_sequence(relid);
+	/* First, so that an error below leaves nothing that could be given twice. */
 	kluster_forget_block(relid);
-	kluster_prepare_sequences();
-	kluster_execute(kluster_metadata_connection(), kluster_restart_text(&sequence, next), NULL);
-	if (next >= sequence.minimum && next <= sequence.maximum)
-		log_restart(relid, psprintf(" WITH " INT64_FORMAT, next));
+	set_local(relid, value, called);
+	kluster_insist(attempt_position, kluster_position_text(&sequence, value, called));
+	unlock_sequence(relid, ExclusiveLock);
+	log_restart(relid, psprintf(" WITH " INT64_FORMAT, value));
 }
 
 Datum
@@ -189,41 +238,104 @@ kluster_setval_called(PG_FUNCTION_ARGS)
 	PG_RETURN_INT64(PG_GETARG_INT64(1));
 }
 
-/* The value that ALTER SEQUENCE ... RESTART starts with; false: it does not restart. */
 static bool
-restarts(const AlterSeqStmt *statement, const KlusterSequence *sequence, int64 *value)
+has_option(const AlterSeqStmt *statement, const char *name)
 {
+	ListCell   *cell;
+
+	foreach(cell, statement->options)
+		if (strcmp(lfirst_node(DefElem, cell)->defname, name) == 0)
+			return true;
+	return false;
+}
+
+/* Takes this compute node's sequence to where the cluster is, so that PostgreSQL compares that with the new bounds. */
+static void
+catch_up_with_cluster(Oid relid)
+{
+	KlusterSequence sequence;
+	int64		value;
+	bool		given;
+
+	lock_sequence(relid, ExclusiveLock);
+	sequence = kluster_read_sequence(relid);
+	kluster_forget_block(relid);
+	if (kluster_read_position(&sequence, &value, &given))
+		move_local(relid, value, given);
+	unlock_sequence(relid, ExclusiveLock);
+}
+
+/*
+ * Drawing moves the position of the cluster at once, also when the change is rolled back: in the other direction, values that
+ * were given would come again.
+ */
+static void
+refuse_turning(const AlterSeqStmt *statement, Oid relid)
+{
+	KlusterSequence sequence = kluster_read_sequence(relid);
 	ListCell   *cell;
 
 	foreach(cell, statement->options)
 	{
 		DefElem    *option = lfirst_node(DefElem, cell);
 
-		if (strcmp(option->defname, "restart") != 0)
-			continue;
-		*value = option->arg == NULL ? sequence->start : defGetInt64(option);
-		return true;
+		if (strcmp(option->defname, "increment") == 0 && (defGetInt64(option) > 0) != (sequence.increment > 0) &&
+			IsTransactionBlock())
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("the direction of sequence \"%s\" cannot be changed in a transaction block", sequence.label),
+					 errhint("Execute it on its own, or with RESTART.")));
 	}
-	return false;
+}
+
+/*
+ * PostgreSQL refuses bounds that the last value is not within. Where others defined them that has been decided, and it
+ * does not matter where this compute node has counted to.
+ */
+void
+kluster_adapt_sequence_change(AlterSeqStmt *statement)
+{
+	Oid			relid = RangeVarGetRelid(statement->sequence, NoLock, true);
+
+	if (!OidIsValid(relid) || !kluster_is_shared_sequence(relid) || has_option(statement, "restart") ||
+		has_option(statement, "owned_by"))
+		return;
+	if (kluster_replaying())
+		statement->options = lappend(statement->options, makeDefElem("restart", NULL, -1));
+	else if (pg_class_ownercheck(relid, GetUserId()))
+	{
+		refuse_turning(statement, relid);
+		if (has_option(statement, "minvalue") || has_option(statement, "maxvalue"))
+			catch_up_with_cluster(relid);
+	}
 }
 
 void
 kluster_sequence_altered(const AlterSeqStmt *statement)
 {
 	Oid			relid = RangeVarGetRelid(statement->sequence, NoLock, true);
-	KlusterSequence sequence;
-	int64		value;
 
 	if (!OidIsValid(relid) || !kluster_is_shared_sequence(relid))
 		return;
 	kluster_forget_block(relid);
-	if (kluster_replaying())
-		return;
 	CommandCounterIncrement();
+	kluster_forbid_cache(relid);
+	if (!kluster_replaying() && has_option(statement, "restart"))
+		kluster_work_restart(relid);
+}
+
+char *
+kluster_sequence_position(Oid relid)
+{
+	KlusterSequence sequence;
+	int64		value;
+	bool		called;
+
+	if (!kluster_is_shared_sequence(relid))
+		return NULL;
 	sequence = kluster_read_sequence(relid);
-	kluster_prepare_sequences();
-	if (restarts(statement, &sequence, &value))
-		kluster_work_with_log(kluster_restart_text(&sequence, value));
+	kluster_local_position(relid, &value, &called);
+	return kluster_position_text(&sequence, value, called);
 }
 
 static void
@@ -234,15 +346,11 @@ restart_of_table(Oid table)
 	foreach(cell, getOwnedSequences(table))
 	{
 		Oid			relid = lfirst_oid(cell);
-		KlusterSequence sequence;
 
 		if (!kluster_is_shared_sequence(relid))
 			continue;
-		kluster_work_begin();
+		kluster_work_restart(relid);
 		kluster_forget_block(relid);
-		kluster_prepare_sequences();
-		sequence = kluster_read_sequence(relid);
-		kluster_work_with_log(kluster_restart_text(&sequence, sequence.start));
 		log_restart(relid, "");
 	}
 }

@@ -10,8 +10,14 @@
 #include "nodes/parsenodes.h"
 #include "utils/rel.h"
 
+/* ALTER SEQUENCE is about to be executed: makes it what can be executed wherever this compute node has counted to. */
+extern void kluster_adapt_sequence_change(AlterSeqStmt *statement);
+
 /* ALTER SEQUENCE has been executed: what was reserved is not valid any more. */
 extern void kluster_sequence_altered(const AlterSeqStmt *statement);
+
+/* The statement for the metadata server that the sequence is where this PostgreSQL has it; NULL when it is not there (any more). */
+extern char *kluster_sequence_position(Oid relid);
 
 /* TRUNCATE ... RESTART IDENTITY of the tables has been executed here; the sequences start anew everywhere. */
 extern void kluster_identities_restarted(List *relations);

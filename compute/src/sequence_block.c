@@ -1,23 +1,30 @@
 /*
  * sequence_block.c: the values of a sequence that this compute node may give out:
- * in shared memory, and reserved at the metadata server.
+ * how many are left, in shared memory, and reserving them at the metadata server.
+ *
+ * The metadata server has a row for each sequence, with the meaning of PostgreSQL's last_value and is_called:
+ * `next_value`, and in `exhausted` whether it has been given, so that the one after it is next. A block is reserved by
+ * changing the row from what was read, if it is still that: no lock is held, and nobody can be in the middle of it.
  */
 #include "postgres.h"
 
 #include "common/int.h"
 #include "lib/stringinfo.h"
 #include "miscadmin.h"
+#include "port/atomics.h"
 #include "storage/ipc.h"
 #include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "utils/hsearch.h"
 
 #include "connection.h"
+#include "contention.h"
+#include "ddl_store.h"
 #include "quote.h"
 #include "sequence_block.h"
 #include "topology.h"
 
-/* Sequences that can have a block at a time; one without reserves a single value each time. */
+/* Sequences that can have a block at a time. */
 #define BLOCKS 8192
 
 #define TRANCHE "kluster sequences"
@@ -31,7 +38,7 @@ typedef struct Key
 typedef struct Kept
 {
 	Key			key;
-	KlusterBlock block;
+	pg_atomic_uint64 left;		/* values that nobody has taken yet */
 } Kept;
 
 static HTAB *blocks = NULL;
@@ -71,23 +78,55 @@ kluster_sequence_block_init(void)
 }
 
 bool
-kluster_block_contains(const KlusterBlock *block, int64 value)
+kluster_has_block(Oid relid)
 {
-	return value >= Min(block->first, block->last) && value <= Max(block->first, block->last);
+	Key			key = {MyDatabaseId, relid};
+	bool		found;
+
+	LWLockAcquire(lock, LW_SHARED);
+	(void) hash_search(blocks, &key, HASH_FIND, &found);
+	LWLockRelease(lock);
+	return found;
 }
 
 bool
-kluster_block_of(Oid relid, KlusterBlock *block)
+kluster_take_from_block(Oid relid)
 {
 	Key			key = {MyDatabaseId, relid};
 	Kept	   *kept;
+	uint64		left = 0;
 
 	LWLockAcquire(lock, LW_SHARED);
 	kept = hash_search(blocks, &key, HASH_FIND, NULL);
 	if (kept != NULL)
-		*block = kept->block;
+	{
+		left = pg_atomic_read_u64(&kept->left);
+		while (left > 0 && !pg_atomic_compare_exchange_u64(&kept->left, &left, left - 1))
+			;
+	}
 	LWLockRelease(lock);
-	return kept != NULL;
+	return left > 0;
+}
+
+/* Some block, preferably a used one, makes room: what is left of it is lost. */
+static void
+make_room(void)
+{
+	HASH_SEQ_STATUS scan;
+	Kept	   *kept;
+	Kept	   *victim = NULL;
+
+	hash_seq_init(&scan, blocks);
+	while ((kept = hash_seq_search(&scan)) != NULL)
+	{
+		victim = kept;
+		if (pg_atomic_read_u64(&kept->left) > 0)
+			continue;
+		hash_seq_term(&scan);
+		break;
+	}
+	if (victim != NULL)
+		(void) hash_search(blocks, &victim->key, HASH_REMOVE, NULL);
 }
 
 void
@@ -95,11 +134,16 @@ kluster_keep_block(Oid relid, const KlusterBlock *block)
 {
 	Key			key = {MyDatabaseId, relid};
 	Kept	   *kept;
+	bool		found;
 
 	LWLockAcquire(lock, LW_EXCLUSIVE);
-	kept = hash_search(blocks, &key, HASH_ENTER_NULL, NULL);
-	if (kept != NULL)
-		kept->block = *block;
+	if (hash_search(blocks, &key, HASH_FIND, NULL) == NULL && hash_get_num_entries(blocks) >= BLOCKS)
+		make_room();
+	kept = hash_search(blocks, &key, HASH_ENTER_NULL, &found);
+	if (kept != NULL && found)
+		pg_atomic_write_u64(&kept->left, (uint64) block->count);
+	else if (kept != NULL)
+		pg_atomic_init_u64(&kept->left, (uint64) block->count);
 	LWLockRelease(lock);
 }
 
@@ -136,60 +180,76 @@ key_text(const KlusterSequence *sequence)
 }
 
 static char *
-upsert_text(const KlusterSequence *sequence, int64 next, bool exhausted)
+store_text(const char *verb, const KlusterSequence *sequence, int64 value, bool given)
 {
 	StringInfoData out;
 
 	initStringInfo(&out);
-	appendStringInfo(&out, "REPLACE INTO %s (cluster_id, id, next_value, exhausted) VALUES (%u, ", table_text(),
+	appendStringInfo(&out, "%s INTO %s (cluster_id, id, next_value, exhausted) VALUES (%u, ", verb, table_text(),
 					 kluster_topology()->cluster_id);
 	kluster_append_literal(&out, sequence->key, strlen(sequence->key));
-	appendStringInfo(&out, ", " INT64_FORMAT ", %d)", next, exhausted ? 1 : 0);
+	appendStringInfo(&out, ", " INT64_FORMAT ", %d)", value, given ? 1 : 0);
 	return out.data;
 }
 
 char *
-kluster_restart_text(const KlusterSequence *sequence, int64 value)
+kluster_position_text(const KlusterSequence *sequence, int64 value, bool given)
 {
-	return upsert_text(sequence, value, false);
+	return store_text("REPLACE", sequence, value, given);
 }
 
-void
-kluster_prepare_sequences(void)
+/* Where the sequence is by the metadata server. */
+typedef struct Position
 {
-	static bool made = false;
+	bool		stored;			/* false: nobody has reserved anything yet */
+	int64		value;
+	bool		given;
+} Position;
 
-	if (made)
-		return;
-	kluster_execute(kluster_metadata_connection(),
-					psprintf("CREATE TABLE IF NOT EXISTS %s (cluster_id int unsigned NOT NULL, id varchar(255) NOT NULL,"
-							 " next_value bigint NOT NULL, exhausted tinyint NOT NULL DEFAULT 0, PRIMARY KEY (cluster_id, id))"
-							 " CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin",
-							 table_text()), NULL);
-	made = true;
-}
-
-/* What is next by the metadata server, whose row is locked until the end of the MySQL transaction. */
-static int64
-read_next(const KlusterSequence *sequence, bool *exhausted)
+static Position
+read_position(const KlusterSequence *sequence)
 {
-	KlusterConnection *connection = kluster_metadata_connection();
+	Position	position = {false, sequence->start, false};
 	KlusterResult *result;
 	char	  **values;
 	unsigned long *lengths;
-	int64		next = sequence->start;
 
-	*exhausted = false;
-	kluster_execute(connection, "START TRANSACTION", NULL);
-	result = kluster_query(connection, psprintf("SELECT next_value, exhausted FROM %s WHERE %s FOR UPDATE", table_text(),
-												key_text(sequence)));
+	result = kluster_query(kluster_metadata_connection(),
+						   psprintf("SELECT next_value, exhausted FROM %s WHERE %s", table_text(), key_text(sequence)));
 	while (kluster_fetch(result, &values, &lengths))
 	{
-		next = strtoll(values[0], NULL, 10);
-		*exhausted = strcmp(values[1], "1") == 0;
+		position.stored = true;
+		position.value = strtoll(values[0], NULL, 10);
+		position.given = strcmp(values[1], "1") == 0;
 	}
 	kluster_close(result);
-	return next;
+	return position;
+}
+
+bool
+kluster_read_position(const KlusterSequence *sequence, int64 *value, bool *given)
+{
+	Position	position = read_position(sequence);
+
+	*value = position.value;
+	*given = position.given;
+	return position.stored;
+}
+
+/* Changes the position to that `last` was given; false when it is not what it was any more. */
+static bool
+move_position(const KlusterSequence *sequence, const Position *position, int64 last)
+{
+	char	   *sql;
+	uint64		changed;
+
+	if (position->stored)
+		sql = psprintf("UPDATE %s SET next_value = " INT64_FORMAT ", exhausted = 1 WHERE %s AND next_value = " INT64_FORMAT
+					   " AND exhausted = %d", table_text(), last, key_text(sequence), position->value, position->given ? 1 : 0);
+	else
+		sql = store_text("INSERT IGNORE", sequence, last, true);
+	kluster_execute(kluster_metadata_connection(), sql, &changed);
+	return changed > 0;
 }
 
 static void
@@ -197,44 +257,73 @@ refuse_exhausted(const KlusterSequence *sequence)
 {
 	bool		up = sequence->increment > 0;
 
-	kluster_execute(kluster_metadata_connection(), "ROLLBACK", NULL);
 	ereport(ERROR,
 			(errcode(ERRCODE_SEQUENCE_GENERATOR_LIMIT_EXCEEDED),
 			 errmsg("nextval: reached %s value of sequence \"%s\" (%lld)", up ? "maximum" : "minimum", sequence->label,
 					(long long) (up ? sequence->maximum : sequence->minimum))));
 }
 
-static bool
-is_beyond(const KlusterSequence *sequence, int64 value)
+/* The value that comes next, as PostgreSQL would find it. */
+static int64
+next_after(const KlusterSequence *sequence, const Position *position)
 {
-	return sequence->increment > 0 ? value > sequence->maximum : value < sequence->minimum;
+	bool		up = sequence->increment > 0;
+	int64		next = position->value;
+	bool		beyond = position->given && pg_add_s64_overflow(position->value, sequence->increment, &next);
+
+	if (beyond || (up ? next > sequence->maximum : next < sequence->minimum))
+	{
+		if (!sequence->cycles)
+			refuse_exhausted(sequence);
+		return up ? sequence->minimum : sequence->maximum;
+	}
+	/* Bounds may have been changed since. */
+	return up ? Max(next, sequence->minimum) : Min(next, sequence->maximum);
+}
+
+/* Up to `count` values from `first` on, within the bounds. */
+static KlusterBlock
+block_from(const KlusterSequence *sequence, int64 first, int64 count)
+{
+	bool		up = sequence->increment > 0;
+	uint64		room = up ? (uint64) sequence->maximum - (uint64) first : (uint64) first - (uint64) sequence->minimum;
+	uint64		step = up ? (uint64) sequence->increment : -(uint64) sequence->increment;
+	uint64		more = Min(room / step, (uint64) count - 1);
+	KlusterBlock block = {.first = first, .count = (int64) more + 1};
+
+	block.last = (int64) (up ? (uint64) first + more * step : (uint64) first - more * step);
+	return block;
+}
+
+/* A block that is being reserved. */
+typedef struct Reservation
+{
+	const KlusterSequence *sequence;
+	int			count;
+	KlusterBlock block;
+} Reservation;
+
+static void
+attempt_reservation(void *argument)
+{
+	Reservation *reservation = argument;
+	const KlusterSequence *sequence = reservation->sequence;
+	Position	position;
+
+	do
+	{
+		CHECK_FOR_INTERRUPTS();
+		position = read_position(sequence);
+		reservation->block = block_from(sequence, next_after(sequence, &position), reservation->count);
+	} while (!move_position(sequence, &position, reservation->block.last));
 }
 
 KlusterBlock
 kluster_reserve_block(const KlusterSequence *sequence, int count)
 {
-	KlusterBlock block;
-	bool		exhausted;
-	int64		next = 0;
+	Reservation reservation = {.sequence = sequence, .count = count};
 
-	kluster_prepare_sequences();
-	block.first = read_next(sequence, &exhausted);
-	if (exhausted || is_beyond(sequence, block.first))
-	{
-		if (!sequence->cycles)
-			refuse_exhausted(sequence);
-		block.first = sequence->increment > 0 ? sequence->minimum : sequence->maximum;
-	}
-	block.last = block.first;
-	exhausted = false;
-	for (int i = 0; i < count; i++)
-	{
-		exhausted = pg_add_s64_overflow(block.last, sequence->increment, &next) || is_beyond(sequence, next);
-		if (exhausted || i == count - 1)
-			break;
-		block.last = next;
-	}
-	kluster_execute(kluster_metadata_connection(), upsert_text(sequence, exhausted ? block.last : next, exhausted), NULL);
-	kluster_execute(kluster_metadata_connection(), "COMMIT", NULL);
-	return block;
+	kluster_store_prepare();
+	kluster_insist(attempt_reservation, &reservation);
+	return reservation.block;
 }

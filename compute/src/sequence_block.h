@@ -10,6 +10,7 @@ typedef struct KlusterBlock
 {
 	int64		first;
 	int64		last;			/* in the direction of the increment */
+	int64		count;			/* of values */
 } KlusterBlock;
 
 typedef struct KlusterSequence
@@ -24,21 +25,24 @@ typedef struct KlusterSequence
 	bool		cycles;
 } KlusterSequence;
 
-extern bool kluster_block_contains(const KlusterBlock *block, int64 value);
+/* Does this compute node have a block? What is left of it may be nothing. */
+extern bool kluster_has_block(Oid relid);
 
-/* The block of this compute node; false: none. */
-extern bool kluster_block_of(Oid relid, KlusterBlock *block);
+/* Takes the right to draw one value of the block from PostgreSQL's sequence; false: none is left. */
+extern bool kluster_take_from_block(Oid relid);
+
+/* What the block has is what is left of it. Another sequence may lose its block for want of room. */
 extern void kluster_keep_block(Oid relid, const KlusterBlock *block);
 extern void kluster_forget_block(Oid relid);
-
-/* Makes the table of the metadata database when it is missing: not within a MySQL transaction. */
-extern void kluster_prepare_sequences(void);
 
 /* Reserves up to `count` values at the metadata server. An error when the sequence has no more. */
 extern KlusterBlock kluster_reserve_block(const KlusterSequence *sequence, int count);
 
-/* The statement for the metadata server that makes `value` the next one. */
-extern char *kluster_restart_text(const KlusterSequence *sequence, int64 value);
+/* Where the cluster is: `value` has been given, or comes next; false: nothing was reserved yet. */
+extern bool kluster_read_position(const KlusterSequence *sequence, int64 *value, bool *given);
+
+/* The statement for the metadata server that `value` is the next one, or, when it has been `given`, that the one after it is. */
+extern char *kluster_position_text(const KlusterSequence *sequence, int64 value, bool given);
 
 /* Asks for shared memory; called once, while the module is loaded. */
 extern void kluster_sequence_block_init(void);

@@ -7,7 +7,9 @@
 #include "postgres.h"
 
 #include "access/htup_details.h"
+#include "access/table.h"
 #include "access/xact.h"
+#include "catalog/indexing.h"
 #include "catalog/pg_authid.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_sequence.h"
@@ -91,6 +93,33 @@ kluster_read_sequence(Oid relid)
 }
 
 void
+kluster_local_position(Oid relid, int64 *value, bool *called)
+{
+	char	   *name = quote_qualified_identifier(get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid));
+	char	   *found = access_store(psprintf("SELECT is_called || ' ' || last_value FROM %s WHERE $1 IS NOT NULL", name), relid, NULL);
+
+	*called = found != NULL && found[0] == 't';
+	*value = found == NULL ? 0 : strtoll(strchr(found, ' '), NULL, 10);
+}
+
+void
+kluster_forbid_cache(Oid relid)
+{
+	Relation	catalog = table_open(SequenceRelationId, RowExclusiveLock);
+	HeapTuple	tuple = SearchSysCacheCopy1(SEQRELID, ObjectIdGetDatum(relid));
+
+	if (!HeapTupleIsValid(tuple))
+		elog(ERROR, "cache lookup failed for sequence %u", relid);
+	if (((Form_pg_sequence) GETSTRUCT(tuple))->seqcache != 1)
+	{
+		((Form_pg_sequence) GETSTRUCT(tuple))->seqcache = 1;
+		CatalogTupleUpdate(catalog, &tuple->t_self, tuple);
+	}
+	heap_freetuple(tuple);
+	table_close(catalog, RowExclusiveLock);
+}
+
+void
 kluster_note_creation(Oid relid)
 {
 	MemoryContext caller = MemoryContextSwitchTo(TopTransactionContext);
@@ -125,5 +154,6 @@ kluster_sequences_defined(void)
 							" ON CONFLICT (relid) DO UPDATE SET id = EXCLUDED.id",
 							relid, psprintf(UINT64_FORMAT ".%s.%s", kluster_work_token(),
 											get_namespace_name(get_rel_namespace(relid)), get_rel_name(relid)));
+		kluster_forbid_cache(relid);
 	}
 }

@@ -6,6 +6,7 @@
  * queries, column defaults, COPY, PL/pgSQL, and bodies of SQL functions. Its
  * answer is a call of kluster.nextval(). Identity columns call no function, so their
  * expression is replaced in the planner's hook. Catalogs, \d and dumps show nextval().
+ * All of them are replaced, also before this compute node knows its cluster: a plan outlives that.
  */
 #include "postgres.h"
 
@@ -19,7 +20,6 @@
 #include "parser/parse_func.h"
 #include "utils/fmgroids.h"
 
-#include "ddl_replay.h"
 #include "sequence_support.h"
 
 PG_FUNCTION_INFO_V1(kluster_nextval_support);
@@ -58,7 +58,7 @@ kluster_nextval_support(PG_FUNCTION_ARGS)
 	FuncExpr   *call;
 	Oid			replacement;
 
-	if (!IsA(request, SupportRequestSimplify) || !kluster_can_follow())
+	if (!IsA(request, SupportRequestSimplify))
 		PG_RETURN_POINTER(NULL);
 	call = ((SupportRequestSimplify *) request)->fcall;
 	replacement = replacement_of(call->funcid);
@@ -113,7 +113,7 @@ plan(Query *query, const char *source, int options, ParamListInfo parameters)
 	planner_hook_type next = previous_planner ? previous_planner : standard_planner;
 
 	if ((query->commandType == CMD_INSERT || query->commandType == CMD_MERGE || query->hasModifyingCTE) &&
-		has_identities((Node *) query, NULL) && OidIsValid(function_named("nextval_identity", 1)) && kluster_can_follow())
+		has_identities((Node *) query, NULL) && OidIsValid(function_named("nextval_identity", 1)))
 		query = castNode(Query, replace_identities((Node *) query, NULL));
 	return next(query, source, options, parameters);
 }

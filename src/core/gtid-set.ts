@@ -94,6 +94,14 @@ export class GtidSet {
     return new GtidSet(new Map(rest));
   }
 
+  /** What did not begin at the server with this UUID. */
+  notOf(uuid: string): GtidSet {
+    const own = uuid.toLowerCase();
+    return new GtidSet(
+      new Map([...this.sources].filter(([source]) => source !== own && !source.startsWith(`${own}:`))),
+    );
+  }
+
   contains(other: GtidSet): boolean {
     return other.subtract(this).isEmpty;
   }

@@ -11,7 +11,7 @@ export const extensionName = 'kluster';
 const buildFile = 'kluster.build';
 
 /** Where an installation keeps its extensions, relocated or not. */
-async function extensionDirectory(installation: PostgresInstallation): Promise<string> {
+export async function extensionDirectory(installation: PostgresInstallation): Promise<string> {
   const { file, args } = installation.command('pg_config', ['--sharedir']);
   return join(await printedVersion(file, args), 'extension');
 }

@@ -2,6 +2,7 @@ import { GtidSet } from '../core/gtid-set.ts';
 import { colonAddress, sameAddress, type StorageNode } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { otherDisk } from './disk-faults.ts';
+import { groupPrimaryDisk } from './group-disk.ts';
 import {
   addresses,
   answered,
@@ -20,6 +21,7 @@ export function diagnoseGroup(shard: ShardObservation): Diagnosis {
   const recorded = online.find(({ node }) => node.memberState === 'source');
   return (
     movedPrimary(online) ??
+    groupPrimaryDisk(shard) ??
     (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
     memberDown(present, online) ??
     otherDisk(shard) ??

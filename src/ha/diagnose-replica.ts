@@ -6,13 +6,31 @@ import type { Diagnosis, RebuildAction } from './diagnosis.ts';
 import type { Answered } from './shared-diagnoses.ts';
 import { type NodeAnswer, type NodeObservation, type ShardObservation } from './shard-observation.ts';
 
-/** Replication may have stopped because of something that passes, or that somebody is mending. */
+/** It may be something that passes, or that somebody is mending. */
 const rebuildAfterMs = 60_000;
 
 /** The applier has stopped with an error. */
-export function isBroken(answer: NodeAnswer | null): boolean {
+function isBroken(answer: NodeAnswer | null): boolean {
   const channel = answer?.channel ?? null;
   return channel !== null && channel.applierError !== null && !channel.applierRunning;
+}
+
+/** What a node that follows has of its own, and did not get from the primary: somebody wrote to it. */
+function ownTransactions(replica: Answered, primary: Answered): GtidSet {
+  const { channel } = replica.answer;
+  if (channel === null || !sameAddress(channel.source, primary.node)) return GtidSet.empty;
+  // What began at the primary may have arrived after the primary was asked.
+  return errantOf(replica, primary).notOf(primary.answer.serverUuid);
+}
+
+/** Its replication has stopped with an error, or it was written to: only a rebuild mends it, unless whoever spoilt it does. */
+export function isSpoilt(
+  { node, answer }: Pick<NodeObservation, 'node' | 'answer'>,
+  primary: Answered | undefined,
+): boolean {
+  if (answer === null || isBroken(answer)) return answer !== null;
+  if (primary === undefined || node.id === primary.node.id) return false;
+  return !ownTransactions({ node, answer }, primary).isEmpty;
 }
 
 type Replica = Answered & Pick<NodeObservation, 'brokenMs'>;
@@ -60,7 +78,12 @@ function channelFault(replica: Replica, primary: Answered): Diagnosis | null {
   if (channel === null) return astray(replica, primary);
   const follows = sameAddress(channel.source, primary.node);
   const receives = channel.receiverRunning || channel.connecting;
-  if (follows && receives && channel.applierRunning) return null;
+  if (follows && receives && channel.applierRunning) {
+    const own = ownTransactions(replica, primary);
+    return own.isEmpty
+      ? null
+      : errantReplica(replica, primary, { errant: own, wait: brokenMs < rebuildAfterMs });
+  }
   // Also of one that follows somebody else: its relay logs may go only after they are applied.
   if (isBroken(answer)) {
     const stopped = `replication on ${at} stopped: ${channel.applierError ?? ''}`;
@@ -104,20 +127,37 @@ function unfinished(node: StorageNode): Diagnosis {
   };
 }
 
+const errantOf = (replica: Answered, primary: Answered): GtidSet =>
+  GtidSet.parse(replica.answer.gtids).subtract(GtidSet.parse(primary.answer.gtids));
+
+/**
+ * Also of one that follows, which somebody wrote to: while it lives, no other node has the transactions of all, so that a failover
+ * proves nobody, or makes what nobody was to see everybody's.
+ */
+function errantReplica(
+  { node }: Answered,
+  primary: Answered,
+  { errant, wait }: { readonly errant: GtidSet; readonly wait: boolean },
+): Diagnosis {
+  const lacked = `transactions that the primary ${colonAddress(primary.node)} lacks (${errant.toString()})`;
+  const has = `${colonAddress(node)} has ${String(errant.size)} ${lacked}`;
+  return {
+    state: 'replica_errant',
+    reason: wait
+      ? `${has}; when it stays so, they are saved, and the node is made again from another one`
+      : `${has}: saving them, and making the node again from another one`,
+    action: wait ? null : rebuild(node, `errant ${errant.toString()}`),
+  };
+}
+
 /**
  * A node that follows somebody else, or nobody: the former primary, or a replica that missed a failover. An old primary
  * commits at its restart what no replica had acknowledged (MySQL bug 99370), so it is compared before it may follow.
  */
 function astray(replica: Answered, primary: Answered): Diagnosis {
   const at = colonAddress(replica.node);
-  const errant = GtidSet.parse(replica.answer.gtids).subtract(GtidSet.parse(primary.answer.gtids));
-  if (!errant.isEmpty) {
-    return {
-      state: 'replica_errant',
-      reason: `${at} has ${String(errant.size)} transactions that the primary ${colonAddress(primary.node)} lacks (${errant.toString()}): saving them, and making the node again from another one`,
-      action: rebuild(replica.node, `errant ${errant.toString()}`),
-    };
-  }
+  const errant = errantOf(replica, primary);
+  if (!errant.isEmpty) return errantReplica(replica, primary, { errant, wait: false });
   const lacking = behind(replica, primary);
   if (lacking !== null) return lacking;
   const { channel } = replica.answer;

@@ -46,7 +46,7 @@ export type ShardState =
   | 'replica_cut_off'
   /** A replica follows another server than the recorded primary, or none. */
   | 'replica_astray'
-  /** A replica has transactions that the primary lacks: they are saved, then the node is made again from another one. */
+  /** A replica, also one that follows, has transactions that the primary lacks: they are saved, then the node is made again from another one. */
   | 'replica_errant'
   /** Replication of a replica has stopped with an error. */
   | 'replica_broken'
@@ -101,6 +101,8 @@ interface HandOverAction extends Replacement {
 export type ShardAction =
   | { readonly kind: 'close'; readonly node: StorageNode }
   | { readonly kind: 'open'; readonly node: StorageNode }
+  /** End its process, and have its agent start it again. */
+  | { readonly kind: 'kill'; readonly node: StorageNode }
   | { readonly kind: 'commit_nothing'; readonly node: StorageNode }
   | { readonly kind: 'record_primary'; readonly node: StorageNode }
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }

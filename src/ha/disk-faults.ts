@@ -1,7 +1,7 @@
 import { colonAddress } from '../core/model.ts';
 import { diskTrouble, diskWords, type DiskTrouble } from './disk-word.ts';
 import type { Diagnosis, ShardState } from './diagnosis.ts';
-import { handOverOrWait } from './hand-over-decision.ts';
+import { handOverOrWait, type Trouble } from './hand-over-decision.ts';
 import type { NodeObservation, ShardObservation } from './shard-observation.ts';
 
 interface Rule {
@@ -19,15 +19,21 @@ const rules: Readonly<Record<DiskTrouble, Rule>> = {
 
 /** The primary cannot write: it hands over, or the reason says why not; null when it can. Whether it answers does not matter. */
 export function primaryDisk(shard: ShardObservation, primary: NodeObservation): Diagnosis | null {
+  const trouble = primaryDiskTrouble(shard, primary);
+  return trouble === null ? null : handOverOrWait(shard, primary, trouble);
+}
+
+/** What its agent says of the disk of a primary that is open for writes; null: nothing is wrong. */
+export function primaryDiskTrouble(shard: ShardObservation, primary: NodeObservation): Trouble | null {
   const trouble = diskTrouble(primary);
   if (trouble === null || primary.answer?.superReadOnly === true) return null;
   const { state, patienceMs } = rules[trouble];
-  return handOverOrWait(shard, primary, {
+  return {
     state,
     what: `the primary ${colonAddress(primary.node)} ${diskWords(primary)}, so that writes wait`,
     ms: shard.diskMs,
     neededMs: patienceMs,
-  });
+  };
 }
 
 /** Another node than the primary cannot write: it does not acknowledge, and what its server needs has to wait. */

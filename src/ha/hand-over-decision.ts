@@ -55,12 +55,8 @@ const countedReplicas = ({ nodes, stopped }: ShardObservation): number => nodes.
 const quorumOf = (shard: ShardObservation): number => countedReplicas(shard) - shard.acknowledgements + 1;
 
 /** Why the primary keeps its role, or keeps it for now; null when it is handed over. */
-function hindrance(
-  shard: ShardObservation,
-  primary: NodeObservation,
-  { ms, neededMs }: Trouble,
-): string | null {
-  const { acknowledgements: needed, failoverPolicy, recentFailovers, noSwitchUntil } = shard;
+function hindrance(shard: ShardObservation, primary: NodeObservation, trouble: Trouble): string | null {
+  const { acknowledgements: needed } = shard;
   const replicas = replicasOf(shard, primary);
   if (needed === 0) return 'the shard is degraded: only this node is known to have every transaction';
   const quorum = quorumOf(shard);
@@ -77,6 +73,14 @@ function hindrance(
       `and a successor needs ${String(needed)} more to acknowledge its commits`
     );
   }
+  return whyNotYet(shard, trouble);
+}
+
+/** Why a primary that lives keeps its role although another could take it; null when it is time. */
+export function whyNotYet(
+  { failoverPolicy, recentFailovers, noSwitchUntil }: ShardObservation,
+  { ms, neededMs }: Pick<Trouble, 'ms' | 'neededMs'>,
+): string | null {
   if (noSwitchUntil !== null)
     return `automatic failover is suspended until ${noSwitchUntil.toISOString()} (set_noswitch)`;
   const restless = recentFailovers >= failoverPolicy.fastPerHour;

@@ -1,6 +1,6 @@
 import type { Credential } from '../catalog/credentials.ts';
 import type { Cluster, ComputeNode, Shard, StorageNode } from '../core/model.ts';
-import { isBroken } from './diagnose-replica.ts';
+import { isSpoilt } from './diagnose-replica.ts';
 import { observeNode, type ManagementAccount } from './observe-node.ts';
 import { observeRoutes } from './routes.ts';
 import type { AgentReport, FailoverPolicy, NodeObservation, ShardObservation } from './shard-observation.ts';
@@ -40,7 +40,7 @@ export interface ShardMemory {
   readonly witnesses: ShardWitnesses;
   /** Since when nodes have not answered. */
   readonly silences: Silences;
-  /** Since when their replication has been stopped by an error. */
+  /** Since when their replication has been stopped by an error, or they have followed with transactions of their own. */
   readonly breaks: Silences;
   readonly starvation: Since;
   readonly isolation: Since;
@@ -60,10 +60,11 @@ export async function observeShard(
     Promise.all(nodes.map((node) => observeNode(node, cluster.haMode, account, signal))),
     observeRoutes({ shard, comps, accounts }, signal),
   ]);
+  const asked = answered(answers).find(({ node }) => node.memberState === 'source');
   const observed = answers.map((observation): NodeObservation => ({
     ...observation,
     ...silences.note(observation.node.id, observation.answer !== null, lookedAt),
-    brokenMs: breaks.note(observation.node.id, !isBroken(observation.answer), lookedAt).silentMs,
+    brokenMs: breaks.note(observation.node.id, !isSpoilt(observation, asked), lookedAt).silentMs,
     agent: witnesses.report(observation.node),
   }));
   const observation: ShardObservation = {

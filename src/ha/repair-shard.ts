@@ -1,5 +1,6 @@
 import { randomUUID } from 'node:crypto';
-import type { StorageNode } from '../core/model.ts';
+import { KlusterError } from '../core/errors/kluster-error.ts';
+import { colonAddress, type StorageNode } from '../core/model.ts';
 import { startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { bootstrapGroup, joinGroup, leaveGroup, ownGroupState } from '../engines/mysql/group.ts';
@@ -34,6 +35,8 @@ export async function repairShard(
   switch (action.kind) {
     case 'close':
       return closeNode(context, action.node, signal);
+    case 'kill':
+      return killServer(context, action.node, signal);
     case 'open':
       await openPrimary(context, { node: action.node, promised: 0 }, signal);
       return;
@@ -79,15 +82,24 @@ async function closeNode(context: RepairContext, node: StorageNode, signal: Abor
     await withMysql({ ...address, statementTimeoutMs: closeWaitMs }, signal, makeReadOnly);
   } catch (error) {
     if (!(error instanceof EngineSqlError)) throw error;
-    const { agents, catalog } = context;
-    const machine = await catalog.database.read(
-      (sql) => catalog.machines.findById(sql, node.machineId),
-      signal,
-    );
-    if (machine === undefined) throw error;
-    const agent = agents.at({ hostaddr: machine.hostaddr, port: machine.agentPort });
-    await agent.killAndStart(node.instanceId, `close ${randomUUID()}`, { signal, deadlineMs: killWaitMs });
+    await killServer(context, node, signal);
   }
+}
+
+/** Its agent starts it again, if need be when its disk can be written to. */
+async function killServer(
+  { agents, catalog }: RepairContext,
+  node: StorageNode,
+  signal: AbortSignal,
+): Promise<void> {
+  const machine = await catalog.database.read(
+    (sql) => catalog.machines.findById(sql, node.machineId),
+    signal,
+  );
+  if (machine === undefined)
+    throw new KlusterError('metadata', `the machine of ${colonAddress(node)} is not in the catalog`);
+  const agent = agents.at({ hostaddr: machine.hostaddr, port: machine.agentPort });
+  await agent.killAndStart(node.instanceId, `kill ${randomUUID()}`, { signal, deadlineMs: killWaitMs });
 }
 
 async function recordPrimary(

@@ -34,7 +34,7 @@ export interface NodeObservation {
   readonly misses: number;
   /** Milliseconds since the first of these; 0 when it answered this one. */
   readonly silentMs: number;
-  /** Milliseconds for which its replication has been stopped by an error; 0 when it is not. */
+  /** Milliseconds for which its replication has been stopped by an error, or it has followed with transactions of its own; 0: neither. */
   readonly brokenMs: number;
   /** Null when no agent of its machine was ever heard. */
   readonly agent: AgentReport | null;

@@ -9,7 +9,7 @@ export interface Answered {
 
 export const healthy: Diagnosis = { state: 'healthy', reason: 'every node does its part', action: null };
 
-export function answered(nodes: readonly NodeObservation[]): readonly Answered[] {
+export function answered(nodes: readonly Pick<NodeObservation, 'node' | 'answer'>[]): readonly Answered[] {
   return nodes.flatMap(({ node, answer }) => (answer === null ? [] : [{ node, answer }]));
 }
 

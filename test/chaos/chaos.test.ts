@@ -9,7 +9,9 @@ if (impossible !== null) process.stderr.write(`chaos is skipped: ${impossible}\n
 
 /** Longer runs with other seeds: `npm run chaos`. */
 const seed = 1;
-const faultsMs = 50_000;
+/** Those after which writes soon go on. */
+const words = ['kill the primary', 'kill a backend', 'packets', 'separate', 'clock'];
+const faultsMs = 30_000;
 const testMs = 480_000;
 
 describe.skipIf(impossible !== null)('a shard to which everything happens', () => {
@@ -19,13 +21,13 @@ describe.skipIf(impossible !== null)('a shard to which everything happens', () =
     async () => {
       const timeline = new Timeline();
       const directory = await scratchDirectory();
-      const result = await chaos({ seed, milliseconds: faultsMs, directory, timeline }).catch(
+      const result = await chaos({ seed, milliseconds: faultsMs, directory, timeline, words }).catch(
         (error: unknown) => {
           throw new Error(`seed ${String(seed)}\n${timeline.toString()}`, { cause: error });
         },
       );
       expect(result.broken, `seed ${String(seed)}\n${timeline.toString()}`).toEqual([]);
-      expect(result.faults).toBeGreaterThan(0);
+      expect([...result.faults.values()].some((count) => count > 0)).toBe(true);
       expect(result.acknowledged).toBeGreaterThan(100);
       expect(result.rounds).toBeGreaterThan(100);
     },

@@ -6,6 +6,8 @@ import { parseArgs } from 'node:util';
 import { engineUser } from '../../src/engines/installation.ts';
 import { chaos } from './support/chaos-run.ts';
 import { missionCases } from './support/mission-cases.ts';
+import { chosen, tally } from './support/deck.ts';
+import { faults } from './support/faults.ts';
 import { whyNot } from './support/possible.ts';
 import { sweepInLanes } from './support/lanes.ts';
 import { everyAttempt, victims, ways, type Victim, type Way } from './support/attempt.ts';
@@ -18,6 +20,8 @@ interface Order {
   /** Null: ten of faults, or as many as the sweep takes. */
   readonly minutes: number | null;
   readonly seed: number;
+  /** Of faults; none: all. */
+  readonly words: readonly string[];
   readonly sweep: boolean;
   readonly victims: readonly Victim[];
   readonly ways: readonly Way[];
@@ -32,17 +36,20 @@ interface Order {
 }
 
 /**
- * `npm run chaos -- [--minutes <number>] [--seed <number>]`: faults in an order that follows from the seed.
+ * `npm run chaos -- [--minutes <number>] [--seed <number>] [--faults <words>]`: faults in an order that follows from the seed;
+ * with words (`disk,clock`) only those that have one of them in their names.
  * `npm run chaos -- --sweep [--victims manager,agent,engine,metadata] [--ways undone,done]
- * [--jobs <job types, or names of cases>] [--one-in <number>] [--at-once <number>] [--minutes <number>] [--logs <directory>]`: jobs of every type, left to end and made to fail, while
- * the manager dies at every fault point, or every so many; then agents, engines, the metadata server. Nothing new begins
- * after so many minutes; logs of installations in which something went wrong are kept in the directory.
+ * [--jobs <job types, or names of cases>] [--one-in <number>] [--at-once <number>] [--minutes <number>]
+ * [--logs <directory>]`: jobs of every type, left to end and made to fail, while the manager dies at every fault point, or
+ * every so many; then agents, engines, the metadata server. Nothing new begins after so many minutes; logs of
+ * installations in which something went wrong are kept in the directory.
  */
 function options(): Order {
   const { values } = parseArgs({
     options: {
       minutes: { type: 'string' },
       seed: { type: 'string' },
+      faults: { type: 'string' },
       sweep: { type: 'boolean', default: false },
       victims: { type: 'string', default: victims.join(',') },
       ways: { type: 'string', default: ways.join(',') },
@@ -57,6 +64,7 @@ function options(): Order {
   return {
     minutes: values.minutes === undefined ? null : positive('minutes', values.minutes),
     seed,
+    words: chosenWords(values.faults),
     sweep: values.sweep,
     victims: values.victims.split(',').map((text) => oneOf('victims', victims, text)),
     ways: values.ways.split(',').map((text) => oneOf('ways', ways, text)),
@@ -80,11 +88,11 @@ function count(option: string, text: string): number {
 }
 
 function namesOf(text: string): ReadonlySet<string> {
-  const names = new Set(text.split(','));
-  for (const { name, jobType } of missionCases) {
-    if (names.has(name) || names.has(jobType)) return names;
-  }
-  throw new TypeError(`--jobs ${text} names none of ${missionCases.map(({ name }) => name).join(', ')}`);
+  const names = text.split(',');
+  const known = new Set(missionCases.flatMap(({ name, jobType }) => [name, jobType]));
+  const unknown = names.find((name) => !known.has(name));
+  if (unknown !== undefined) throw new TypeError(`--jobs ${unknown} is none of ${[...known].join(', ')}`);
+  return new Set(names);
 }
 
 function oneOf<Name extends string>(option: string, names: readonly Name[], text: string): Name {
@@ -92,6 +100,15 @@ function oneOf<Name extends string>(option: string, names: readonly Name[], text
   if (found === undefined) throw new TypeError(`--${option} ${text} is none of ${names.join(', ')}`);
   return found;
 }
+
+function chosenWords(text: string | undefined): readonly string[] {
+  const words = text?.split(',').map((word) => word.trim()) ?? [];
+  chosen(Object.keys(faults), words);
+  return words;
+}
+
+const sum = (counts: ReadonlyMap<string, number>): number =>
+  [...counts.values()].reduce((total, count) => total + count, 0);
 
 const say = (text: string): void => {
   process.stdout.write(`${text}\n`);
@@ -129,13 +146,15 @@ async function sweepAll(directory: string, order: Order): Promise<void> {
 }
 
 async function faultsFor(directory: string, order: Order): Promise<void> {
-  const { seed, minutes } = { ...order, minutes: order.minutes ?? 10 };
+  const { seed, words } = order;
+  const minutes = order.minutes ?? 10;
   say(`chaos: seed ${String(seed)}, ${String(minutes)} minutes of faults`);
   const timeline = new Timeline(say);
-  const result = await chaos({ seed, milliseconds: minutes * 60_000, directory, timeline });
+  const result = await chaos({ seed, milliseconds: minutes * 60_000, directory, timeline, words });
+  for (const line of tally(result.faults)) say(line);
   for (const text of result.broken) say(`BROKEN: ${text}`);
   say(
-    `chaos: seed ${String(seed)}: ${String(result.faults)} faults, ${String(result.acknowledged)} acknowledged writes, ` +
+    `chaos: seed ${String(seed)}: ${String(sum(result.faults))} faults, ${String(result.acknowledged)} acknowledged writes, ` +
       `${String(result.rounds)} looks, ${String(result.broken.length)} rules broken`,
   );
   if (result.broken.length > 0) process.exitCode = 1;

@@ -1,6 +1,6 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { chown, open, readFile, writeFile } from 'node:fs/promises';
+import { chown, open, readFile, writeFile, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { HostPort } from '../../src/core/model.ts';
@@ -13,6 +13,8 @@ import { asUser, cleanEnvironment, runProgram } from '../../src/engines/run-prog
 export interface PostgresServer {
   readonly address: SqlAddress;
   readonly pid: number;
+  /** SIGKILL to the server itself, without a farewell to anybody, and a start again. */
+  crash(): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -86,26 +88,68 @@ export async function startPostgresIn(
     `unix_socket_directories=${directory}`,
     ...(settings.parameters ?? []).flatMap((parameter) => ['-c', parameter]),
   ]);
-  const child = spawn(command.file, [...command.args], {
-    cwd: directory,
-    env: { ...cleanEnvironment, ...settings.environment },
-    stdio: ['ignore', file.fd, file.fd],
-    ...asUser(owner),
-  });
-  await file.close();
+  const start = (): ChildProcess =>
+    spawn(command.file, [...command.args], {
+      cwd: directory,
+      env: { ...cleanEnvironment, ...settings.environment },
+      stdio: ['ignore', file.fd, file.fd],
+      ...asUser(owner),
+    });
+  return serve({ hostaddr, port, user: 'postgres', password }, { start, log, file });
+}
+
+interface Program {
+  readonly start: () => ChildProcess;
+  readonly log: string;
+  /** What `log` is open as. */
+  readonly file: FileHandle;
+}
+
+const hasEnded = (child: ChildProcess): boolean => child.exitCode !== null || child.signalCode !== null;
+
+async function end(child: ChildProcess, signal: NodeJS.Signals): Promise<void> {
+  if (hasEnded(child)) return;
+  const ended = once(child, 'exit');
+  child.kill(signal);
+  await ended;
+}
+
+/** Backends of a server that was killed end by themselves; until they have, another one refuses to start. */
+async function startAgain(program: Program, address: SqlAddress): Promise<ChildProcess> {
+  for (const deadline = performance.now() + readyDeadlineMs; ; await sleep(100)) {
+    const child = program.start();
+    try {
+      await ready(address, child, program.log);
+      return child;
+    } catch (error) {
+      await end(child, 'SIGINT');
+      if (performance.now() > deadline) throw error;
+    }
+  }
+}
+
+async function serve(address: SqlAddress, program: Program): Promise<PostgresServer> {
+  let child = program.start();
   const stop = async (): Promise<void> => {
-    if (child.exitCode !== null || child.signalCode !== null) return;
-    const ended = once(child, 'exit');
-    child.kill('SIGINT');
-    await ended;
+    await end(child, 'SIGINT');
+    await program.file.close();
   };
-  const address = { hostaddr, port, user: 'postgres', password };
   try {
-    await ready(address, child, log);
+    await ready(address, child, program.log);
   } catch (error) {
     await stop();
     throw error;
   }
-  if (child.pid === undefined) throw new Error('postgres has no process id');
-  return { address, pid: child.pid, stop };
+  return {
+    address,
+    get pid() {
+      if (child.pid === undefined) throw new Error('postgres has no process id');
+      return child.pid;
+    },
+    crash: async () => {
+      await end(child, 'SIGKILL');
+      child = await startAgain(program, address);
+    },
+    stop,
+  };
 }

@@ -8,7 +8,10 @@ import {
   type ShardObservation,
 } from '../../src/ha/shard-observation.ts';
 
+/** Of whoever began the transactions of the shard. */
 export const uuid = '3e11fa47-71ca-11e1-9e33-c80aa9429562';
+/** Of a server at which none of them began. */
+const another = '5a2e0c91-71ca-11e1-9e33-c80aa9429562';
 
 export function node(index: number): StorageNode {
   return {
@@ -78,6 +81,7 @@ export function seen(index: number, answer: NodeAnswer | null): NodeObservation 
 }
 
 export const plain: NodeAnswer = {
+  serverUuid: another,
   superReadOnly: true,
   channel: null,
   acknowledgements: 0,
@@ -89,7 +93,13 @@ export const plain: NodeAnswer = {
   groupState: 'OFFLINE',
   group: [],
 };
-export const primary: NodeAnswer = { ...plain, superReadOnly: false, acknowledgements: 1, acknowledgers: 2 };
+export const primary: NodeAnswer = {
+  ...plain,
+  serverUuid: uuid,
+  superReadOnly: false,
+  acknowledgements: 1,
+  acknowledgers: 2,
+};
 export const following = {
   source: at(1),
   receiverRunning: true,

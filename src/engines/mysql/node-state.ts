@@ -3,6 +3,8 @@ import { channelColumns, channelTables, parseChannel, type ChannelState } from '
 
 /** What a server says of itself, as a member of a shard. */
 export interface NodeState {
+  /** Under which it commits what begins at it. */
+  readonly serverUuid: string;
   readonly superReadOnly: boolean;
   /** Null when it has none. */
   readonly channel: ChannelState | null;
@@ -26,7 +28,8 @@ const status = (name: string): string =>
 
 /** Everything in one round trip. An array of texts, because GROUP_CONCAT cuts off. */
 const nodeStateStatement = `
-  SELECT @@GLOBAL.super_read_only AS super_read_only,
+  SELECT @@GLOBAL.server_uuid AS server_uuid,
+         @@GLOBAL.super_read_only AS super_read_only,
          @@GLOBAL.rpl_semi_sync_source_enabled AS semi_sync,
          @@GLOBAL.rpl_semi_sync_source_wait_for_replica_count AS wait_for,
          COALESCE(${status('Rpl_semi_sync_source_clients')}, 0) AS clients,
@@ -49,6 +52,7 @@ export async function readNodeState(session: Pick<SqlSession, 'query'>): Promise
 function parseNodeState(row: SqlRow): NodeState {
   const received: unknown = JSON.parse(textOf(row, 'received'));
   return {
+    serverUuid: textOf(row, 'server_uuid'),
     superReadOnly: numberOf(row, 'super_read_only') === 1,
     channel: parseChannel(row),
     acknowledgements: numberOf(row, 'semi_sync') === 1 ? numberOf(row, 'wait_for') : 0,

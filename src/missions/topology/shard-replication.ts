@@ -13,6 +13,7 @@ import {
   joinGroup,
   ownGroupState,
   prepareMember,
+  type GroupMemberState,
 } from '../../engines/mysql/group.ts';
 import { makeWritable } from '../../engines/mysql/read-only.ts';
 import { readSemiSync, requireAcknowledgements } from '../../engines/mysql/semi-sync.ts';
@@ -74,47 +75,50 @@ export async function startSemiSyncShard(
   });
 }
 
+type GroupEntry = 'runs' | 'founds' | 'joins';
+
+const isIn = (state: GroupMemberState): boolean => state === 'ONLINE' || state === 'RECOVERING';
+
+/**
+ * How each member gets into the group, the founder first. The founder founds it once: when it was restarted meanwhile and
+ * others are in, it joins what it has founded, for founding again would make two groups.
+ */
+export function groupEntries(
+  founder: GroupMemberState,
+  others: readonly GroupMemberState[],
+): readonly [GroupEntry, ...GroupEntry[]] {
+  const entry = (state: GroupMemberState): GroupEntry => (isIn(state) ? 'runs' : 'joins');
+  const founds = !isIn(founder) && !others.some(isIn);
+  return [founds ? 'founds' : entry(founder), ...others.map(entry)];
+}
+
 function groupStateOf(shard: FreshShard, member: ShardMember, signal: AbortSignal) {
   return withMysql({ ...member, ...shard.management }, signal, ownGroupState);
 }
 
-/**
- * mgr: the first node founds the group, once; the others join it. When the step is repeated and the founder was restarted
- * meanwhile, it joins what it has founded: founding again would make two groups.
- */
+/** mgr: the first node founds the group, the others join it; those that are in it already stay. */
 export async function startGroupShard(shard: FreshShard, signal: AbortSignal): Promise<void> {
   const seeds = shard.members.map(({ hostaddr, groupReplicationPort }) => ({
     hostaddr,
     port: groupReplicationPort,
   }));
-  const [founder, ...others] = shard.members;
   const settings = { seeds, recovery: shard.replication };
-  const states = await Promise.all(others.map((member) => groupStateOf(shard, member, signal)));
-  const lives = states.some((state) => state === 'ONLINE' || state === 'RECOVERING');
-  await withMysql(
-    { ...founder, ...shard.management, statementTimeoutMs: joinWaitMs },
-    signal,
-    async (session) => {
-      const state = await ownGroupState(session);
-      if (state === 'ONLINE' || state === 'RECOVERING') return;
+  const [founder, ...others] = shard.members;
+  const [founderState, ...states] = await Promise.all([
+    groupStateOf(shard, founder, signal),
+    ...others.map((member) => groupStateOf(shard, member, signal)),
+  ]);
+  const [first, ...rest] = groupEntries(founderState, states);
+  const enter = async (member: ShardMember, entry: GroupEntry | undefined): Promise<void> => {
+    if (entry === undefined || entry === 'runs') return;
+    const at = { ...member, ...shard.management, statementTimeoutMs: joinWaitMs };
+    await withMysql(at, signal, async (session) => {
       await prepareMember(session, settings);
-      await (lives ? joinGroup(session) : bootstrapGroup(session));
-    },
-  );
-  await Promise.all(
-    others.map((member) =>
-      withMysql(
-        { ...member, ...shard.management, statementTimeoutMs: joinWaitMs },
-        signal,
-        async (session) => {
-          const state = await ownGroupState(session);
-          if (state === 'ONLINE' || state === 'RECOVERING') return;
-          await prepareMember(session, settings);
-          await joinGroup(session);
-        },
-      ),
-    ),
-  );
+      await (entry === 'founds' ? bootstrapGroup(session) : joinGroup(session));
+    });
+  };
+  await enter(founder, first);
+  await Promise.all(others.map((member, index) => enter(member, rest[index])));
   await withMysql({ ...founder, ...shard.management }, signal, (session) =>
     until(signal, joinWaitMs, `members of ${shard.name} online`, async () => {
       const members = await groupMembers(session);

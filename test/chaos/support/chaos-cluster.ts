@@ -200,6 +200,10 @@ export class ChaosCluster {
       await endProcess(left);
   }
 
+  get canFreeze(): boolean {
+    return this.#disks.every(({ canFreeze }) => canFreeze);
+  }
+
   disk(hostaddr: string): Disk {
     const { dataDirectory } = this.installation.machine(hostaddr);
     const disk = this.#disks.find(({ path }) => path === dataDirectory);

@@ -5,7 +5,8 @@ import { askDoctor } from '../../support/healthy.ts';
 import { BankTransfers, ComputeAudit, DirectAudit, ShardTransfers, type Workload } from './audit.ts';
 import { balanced } from './balanced.ts';
 import { bankTotal, ChaosCluster } from './chaos-cluster.ts';
-import { faults } from './faults.ts';
+import { chosen, deck } from './deck.ts';
+import { faults, needsFreezing } from './faults.ts';
 import { mendErrantNodes } from './operator.ts';
 import { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
@@ -17,10 +18,13 @@ export interface ChaosOptions {
   readonly milliseconds: number;
   readonly directory: string;
   readonly timeline: Timeline;
+  /** Words of which one must be in the name of a fault; none: all faults. */
+  readonly words?: readonly string[];
 }
 
 export interface ChaosResult {
-  readonly faults: number;
+  /** How often each kind came up, of those that this machine can have. */
+  readonly faults: ReadonlyMap<string, number>;
   readonly acknowledged: number;
   /** How often all nodes were asked who could acknowledge. */
   readonly rounds: number;
@@ -36,7 +40,8 @@ const pollMs = 200;
 
 /** Lets workloads write while faults happen, in an order that follows from the seed, and says which rules were broken. */
 export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
-  const { seed, milliseconds, directory, timeline } = options;
+  const { seed, milliseconds, directory, timeline, words = [] } = options;
+  const names = chosen(Object.keys(faults), words);
   const cluster = await ChaosCluster.start(directory, timeline);
   const random = new Random(seed);
   const transfers = new ShardTransfers('transfers', cluster.comp);
@@ -50,23 +55,22 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
   const watch = new WriterWatch(cluster.nodes, timeline);
   const otherWatch = new WriterWatch(cluster.otherNodes, timeline);
   const broken: string[] = [];
-  let done = 0;
+  const counts = new Map<string, number>();
   try {
     watch.start();
     otherWatch.start();
     for (const workload of workloads) workload.start();
     broken.push(...(await flowing(workloads)));
     const end = performance.now() + milliseconds;
-    while (performance.now() < end && broken.length === 0) {
-      for (const name of random.shuffled(Object.keys(faults))) {
-        if (performance.now() >= end || broken.length > 0) break;
-        timeline.note(`fault: ${name}`);
-        await faults[name]?.(cluster, random);
-        done += 1;
-        broken.push(...(await flowing(workloads)).map((text) => `after "${name}": ${text}`));
-        await mendErrantNodes(cluster);
-        await sleep(random.between(0, 1000));
-      }
+    for (const name of names.filter((one) => cluster.canFreeze || !needsFreezing(one))) counts.set(name, 0);
+    for (const name of deck([...counts.keys()], seed)) {
+      if (performance.now() >= end || broken.length > 0) break;
+      timeline.note(`fault: ${name}`);
+      counts.set(name, (counts.get(name) ?? 0) + 1);
+      await faults[name]?.(cluster, random);
+      broken.push(...(await flowing(workloads)).map((text) => `after "${name}": ${text}`));
+      await mendErrantNodes(cluster);
+      await sleep(random.between(0, 1000));
     }
     await Promise.all(workloads.map((workload) => workload.stop()));
     await mendErrantNodes(cluster);
@@ -77,7 +81,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
     broken.push(...watch.violations, ...otherWatch.violations);
     const acknowledged = workloads.reduce((sum, workload) => sum + workload.acknowledged.size, 0);
     if (broken.length > 0) await cluster.noteFailovers();
-    return { faults: done, acknowledged, rounds: watch.rounds, broken };
+    return { faults: counts, acknowledged, rounds: watch.rounds, broken };
   } catch (error) {
     timeline.note(`the run itself failed: ${errorText(error)}`);
     await cluster.noteFailovers();

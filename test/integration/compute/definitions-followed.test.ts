@@ -1,9 +1,14 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Client } from 'pg';
 import { beforeAll, expect, test } from 'vitest';
+import { definitionLogTable } from '../../../src/catalog/cluster-logs.ts';
+import { withMysql } from '../../../src/engines/mysql/connection.ts';
+import type { SqlSession } from '../../../src/engines/sql.ts';
 import { startComputeNode, type ComputeNode } from '../../support/compute-node.ts';
 import {
+  loggedSources,
   openIntents,
+  rowsAt,
   startSecondComputeNode,
   tablesAtShards,
   type SecondComputeNode,
@@ -230,4 +235,102 @@ test.each([
   expect(tables.sort()).toEqual(['afterwards', 'before_it_came', happens ? 'made' : 'doomed']);
   expect(await openIntents(node)).toBe(0);
   await after.query(`DROP TABLE afterwards, ${happens ? 'made' : 'doomed'}`);
+});
+
+/** Work at the metadata server in a session that commits only when told to. */
+async function inTheWay(work: (session: SqlSession) => Promise<void>): Promise<void> {
+  const { metadata, account } = node.topology;
+  if (metadata === null) throw new Error('no metadata server');
+  const address = { hostaddr: metadata.host, port: metadata.port, ...account };
+  await rowsAt(node, 'metadata', 'SET GLOBAL innodb_lock_wait_timeout = 1');
+  try {
+    await withMysql(address, AbortSignal.timeout(60_000), async (session) => {
+      await session.query(`USE \`${metadata.database}\``);
+      await session.query('START TRANSACTION');
+      await work(session);
+      await session.query('COMMIT');
+    });
+  } finally {
+    await rowsAt(node, 'metadata', 'SET GLOBAL innodb_lock_wait_timeout = DEFAULT');
+  }
+}
+
+/** Until a session waits for a lock of another one. */
+async function someoneWaits(): Promise<void> {
+  const question = 'SELECT 1 FROM performance_schema.data_lock_waits';
+  while ((await rowsAt(node, 'metadata', question)).length === 0) await sleep(20);
+}
+
+test('a definition that cannot have a lock of the metadata server in time is tried again', async () => {
+  const session = await node.session();
+  let made: Promise<unknown> | undefined;
+  await inTheWay(async (blocker) => {
+    // Nobody can append behind the last row now.
+    await blocker.rows(`SELECT id FROM ${definitionLogTable(node.topology.cluster_name)} FOR UPDATE`, []);
+    made = session.query('CREATE TABLE patient (id int PRIMARY KEY)');
+    await someoneWaits();
+    // Longer than the server lets anybody wait.
+    await sleep(2500);
+  });
+  await made;
+  expect((await loggedSources(node)).filter((source) => source.includes('TABLE patient'))).toHaveLength(1);
+  const two = await other.session();
+  await two.query('INSERT INTO patient VALUES (1); DROP TABLE patient');
+  expect(await openIntents(node)).toBe(0);
+});
+
+test('a definition that the metadata server ends as the victim of a deadlock is tried again', async () => {
+  const session = await node.session();
+  await rowsAt(node, 'metadata', 'CREATE TABLE weight (id int AUTO_INCREMENT PRIMARY KEY)');
+  await session.query("SET kluster.fault_point = 'ddl_before_log:pause'");
+  const made = session.query('CREATE TABLE victim (id int PRIMARY KEY)');
+  while ((await openIntents(node)) === 0) await sleep(20);
+  await inTheWay(async (blocker) => {
+    // The one that has changed less is ended.
+    await blocker.query(
+      `INSERT INTO weight VALUES ${Array.from({ length: 500 }, () => '(NULL)').join(', ')}`,
+    );
+    await blocker.rows('SELECT id FROM kluster_ddl_intents FOR UPDATE', []);
+    await someoneWaits();
+    await blocker.rows(`SELECT id FROM ${definitionLogTable(node.topology.cluster_name)} FOR UPDATE`, []);
+  });
+  await made;
+  const [status] = await rowsAt(
+    node,
+    'metadata',
+    "SELECT count FROM information_schema.INNODB_METRICS WHERE name = 'lock_deadlocks'",
+  );
+  expect(Number(status?.['count'])).toBeGreaterThan(0);
+  expect((await loggedSources(node)).filter((source) => source.includes('TABLE victim'))).toHaveLength(1);
+  const two = await other.session();
+  await two.query('INSERT INTO victim VALUES (1); DROP TABLE victim');
+  expect(await openIntents(node)).toBe(0);
+  await rowsAt(node, 'metadata', 'DROP TABLE weight');
+});
+
+test('the first definitions ever, of several databases on both compute nodes at once, all happen', async () => {
+  const administrator = await node.session();
+  const databases = ['first_a', 'first_b', 'first_c'];
+  for (const name of databases) await administrator.query(`CREATE DATABASE ${name}`);
+  for (let round = 0; round < 4; round += 1) {
+    // As at the very beginning; sessions that are there already do not look again.
+    await rowsAt(
+      node,
+      'metadata',
+      'DROP TABLE IF EXISTS kluster_ddl_intents, kluster_ddl_progress, kluster_shared_sequences',
+    );
+    const sessions = await Promise.all(
+      databases.flatMap((database) => [node.session(database), other.session({ database })]),
+    );
+    const ids = await Promise.all(
+      sessions.map(async (session, number) => {
+        const table = `t_${String(round)}_${String(number)}`;
+        await session.query(`CREATE TABLE ${table} (id serial PRIMARY KEY, v int)`);
+        return first(session, `INSERT INTO ${table} (v) VALUES (1) RETURNING id`);
+      }),
+    );
+    expect(ids).toEqual(sessions.map(() => 1));
+    await Promise.all(sessions.map((session) => session.end()));
+  }
+  for (const name of databases) await administrator.query(`DROP DATABASE ${name} WITH (FORCE)`);
 });

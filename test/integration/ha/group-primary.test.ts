@@ -5,18 +5,26 @@ import { clusterScope } from '../../../src/catalog/credentials.ts';
 import { clusterId } from '../../../src/core/ids.ts';
 import type { StorageNodeJson } from '../../../src/core/rest-types.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
+import type { SqlSession } from '../../../src/engines/sql.ts';
+import { Disk } from '../../chaos/support/disk.ts';
+import { whyNot } from '../../chaos/support/possible.ts';
 import { TestInstallation } from '../../support/installation.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
-/** What the application sees when the primary of a group dies and does not come back. */
+const impossible = await whyNot();
+
+/** What the application sees when the primary of a group dies and does not come back, or cannot write any more. */
 describe('a group that elects another primary', () => {
   let installation: TestInstallation;
+  const disks = new Map<string, Disk>();
 
   beforeAll(async () => {
     installation = await TestInstallation.start(await scratchDirectory(), {
       network: '127.0.25',
       machines: 3,
     });
+    for (const { hostaddr, dataDirectory } of impossible === null ? installation.machines : [])
+      disks.set(hostaddr, await Disk.make(dataDirectory));
     const addresses = installation.machines.map(({ hostaddr }) => hostaddr);
     await installation.done('create_cluster', {
       ha_mode: 'mgr',
@@ -29,19 +37,55 @@ describe('a group that elects another primary', () => {
       computer_password: 'An0ther-Secret',
     });
   });
-  afterAll(() => installation.close());
+  afterAll(async () => {
+    await installation.close();
+    for (const disk of disks.values()) await disk.release();
+  });
 
   async function nodes(): Promise<readonly StorageNodeJson[]> {
     const [cluster] = (await installation.client.status()).clusters;
     return cluster?.shards[0]?.nodes ?? [];
   }
 
+  async function source(): Promise<StorageNodeJson> {
+    const found = (await nodes()).find((node) => node.role === 'source');
+    if (found === undefined) throw new Error('no node is the source');
+    return found;
+  }
+
+  async function onSource<T>(ask: (session: SqlSession) => Promise<T>): Promise<T> {
+    const { hostaddr, port } = await source();
+    const management = await installation.account(clusterScope(clusterId(1)), 'management');
+    return withMysql({ hostaddr, port, ...management }, AbortSignal.timeout(10_000), ask);
+  }
+
+  const patient = { timeout: 60_000, interval: 200 };
+  const everyNode = async (): Promise<readonly string[]> => (await nodes()).map((node) => node.status);
+
+  it.skipIf(impossible !== null)(
+    'gives its role away when its disk is full, and is a member again when there is room',
+    { timeout: 150_000 },
+    async () => {
+      const old = await source();
+      const disk = disks.get(old.hostaddr);
+      await disk?.fill();
+      await expect.poll(async () => (await source()).hostaddr, patient).not.toBe(old.hostaddr);
+      await onSource((session) =>
+        session.query("INSERT INTO kunlun_sysdb.cluster_info VALUES ('full', 'disk')"),
+      );
+      await disk?.empty();
+      await expect.poll(everyNode, patient).toEqual(['active', 'active', 'active']);
+      await onSource((session) =>
+        session.query("DELETE FROM kunlun_sysdb.cluster_info WHERE cluster_name = 'full'"),
+      );
+    },
+  );
+
   it('keeps open sessions of compute nodes usable: they go on with the new primary', async () => {
     const [cluster] = (await installation.client.status()).clusters;
     const comp = cluster?.comps[0];
-    const old = (await nodes()).find((node) => node.role === 'source');
-    if (comp === undefined || old === undefined || old.pid === null)
-      throw new Error('the cluster is not complete');
+    const old = await source();
+    if (comp === undefined || old.pid === null) throw new Error('the cluster is not complete');
 
     const session = new Client({
       host: comp.hostaddr,
@@ -74,17 +118,12 @@ describe('a group that elects another primary', () => {
           { timeout: 40_000 },
         )
         .toBe('written');
-      const source = (await nodes()).find((node) => node.role === 'source');
-      expect(source?.hostaddr).not.toBe(old.hostaddr);
+      expect((await source()).hostaddr).not.toBe(old.hostaddr);
 
       await installation.startAgent(old.hostaddr);
-      await expect
-        .poll(async () => (await nodes()).map((node) => node.status), { timeout: 30_000 })
-        .toEqual(['active', 'active', 'active']);
+      await expect.poll(everyNode, patient).toEqual(['active', 'active', 'active']);
       // The shard is itself again, and not what the test has written about it.
-      const management = await installation.account(clusterScope(clusterId(1)), 'management');
-      const primary = { hostaddr: source?.hostaddr ?? '', port: source?.port ?? 0, ...management };
-      await withMysql(primary, AbortSignal.timeout(10_000), (mysql) =>
+      await onSource((mysql) =>
         mysql.query("DELETE FROM kunlun_sysdb.cluster_info WHERE cluster_name = 'after'"),
       );
     } finally {

@@ -35,6 +35,13 @@ describe('GTID sets', () => {
     },
   );
 
+  it('leaves out what began at one server, whatever its tags', () => {
+    const [first, second] = uuids;
+    const set = GtidSet.parse(`${first}:1-3:blue:1,${second}:7`);
+    expect(set.notOf(first.toUpperCase()).toString()).toBe(`${second}:7`);
+    expect(set.notOf(second).toString()).toBe(`${first}:1-3,${first}:blue:1`);
+  });
+
   it('agrees with plain sets on union, difference, containment and size', () => {
     fc.assert(
       fc.property(members, members, (left, right) => {

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { clusterId, computeNodeId, instanceId, machineId, storageNodeId } from '../../../src/core/ids.ts';
 import type { ComputeNode, HaMode, HostPort } from '../../../src/core/model.ts';
+import { isSpoilt } from '../../../src/ha/diagnose-replica.ts';
 import { diagnose } from '../../../src/ha/diagnose.ts';
 import type { ShardAction, ShardState } from '../../../src/ha/diagnosis.ts';
 import { defaultFailoverPolicy, type NodeAnswer } from '../../../src/ha/shard-observation.ts';
@@ -210,6 +211,36 @@ describe('rbr', () => {
     const diagnosis = diagnose({ ...shard, nodes: [seen(1, primary), seen(2, errant), seen(3, replica)] });
     expect(diagnosis).toMatchObject({ state: 'replica_errant', action: { kind: 'rebuild', node: node(2) } });
     expect(diagnosis.reason).toContain(`${uuid}:11`);
+  });
+
+  it('a replica that follows and keeps a transaction of its own is rebuilt', () => {
+    const wrote = { ...replica, gtids: `${replica.gtids},${replica.serverUuid}:1` };
+    const after = (brokenMs: number) =>
+      diagnose({ ...shard, nodes: [seen(1, primary), seen(2, replica), { ...seen(3, wrote), brokenMs }] });
+    expect(after(0)).toMatchObject({ state: 'replica_errant', action: null });
+    expect(after(0).reason).toContain(`${replica.serverUuid}:1`);
+    expect(after(61_000)).toMatchObject({
+      state: 'replica_errant',
+      action: { kind: 'rebuild', node: node(3) },
+    });
+  });
+
+  it('how long a replica has been so counts from when it stopped with an error or was written to', () => {
+    const source = { node: node(1), answer: primary };
+    const counts = (answer: NodeAnswer | null) => isSpoilt({ node: node(2), answer }, source);
+    expect(counts(null)).toBe(false);
+    expect(counts(replica)).toBe(false);
+    expect(counts({ ...replica, gtids: `${replica.serverUuid}:1` })).toBe(true);
+    // It is compared as soon as it follows nobody.
+    expect(counts({ ...plain, gtids: `${replica.serverUuid}:1` })).toBe(false);
+    const stopped = { ...following, applierRunning: false, applierError: 'Duplicate entry' };
+    expect(counts({ ...replica, channel: stopped })).toBe(true);
+    expect(isSpoilt(source, source)).toBe(false);
+  });
+
+  it('a replica that was asked after the primary has more of what began there', () => {
+    const later = { ...replica, gtids: `${uuid}:1-12` };
+    expect(diagnose({ ...shard, nodes: [seen(1, primary), seen(2, later)] }).state).toBe('healthy');
   });
 
   it('a node whose job has failed is rebuilt', () => {

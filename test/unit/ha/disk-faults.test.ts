@@ -207,6 +207,8 @@ describe('another node whose disk takes no writes', () => {
 
   it('is named in a group as well', () => {
     const member: NodeAnswer = { ...plain, superReadOnly: false, groupState: 'ONLINE' };
-    expect(diagnosed({ nodes: [on(1, member, 'full')], changes: { haMode: 'mgr' } }).state).toBe('node_full');
+    expect(
+      diagnosed({ nodes: [on(1, member, 'room'), on(2, member, 'full')], changes: { haMode: 'mgr' } }).state,
+    ).toBe('node_full');
   });
 });

@@ -69,6 +69,7 @@ export const view = (node: HostPort & { readonly instanceId: InstanceView['insta
 });
 
 const answer = (source: boolean): NodeAnswer => ({
+  serverUuid: uuid,
   superReadOnly: !source,
   channel: source
     ? null
