@@ -25,9 +25,9 @@ export default defineConfig({
   test: {
     projects: [
       folder('unit', 0, { seconds: 10, filesAtOnce: 2 }),
-      folder('integration', 1, { seconds: 90, filesAtOnce: 1 }),
-      folder('chaos', 2, { seconds: 180, filesAtOnce: 1 }),
-      folder('e2e', 3, { seconds: 180, filesAtOnce: 1 }),
+      folder('integration', 1, { seconds: 90, filesAtOnce: 2 }),
+      folder('chaos', 2, { seconds: 180, filesAtOnce: 2 }),
+      folder('e2e', 2, { seconds: 180, filesAtOnce: 2 }),
     ],
     reporters: ['default', './test/support/summary-reporter.ts'],
   },
