@@ -1,4 +1,3 @@
-import { createHash } from 'node:crypto';
 import { closeSync, existsSync, fsyncSync, openSync, readFileSync, writeSync } from 'node:fs';
 import { KlusterError } from '../core/errors/kluster-error.ts';
 
@@ -8,8 +7,9 @@ import { KlusterError } from '../core/errors/kluster-error.ts';
  *
  *   KLUSTER_FAULT_MODE=kill-everywhere   the process kills itself (SIGKILL) at every point it reaches for the first
  *                                        time; KLUSTER_FAULT_FILE names the file that remembers the points, one a line
- *   KLUSTER_FAULT_MODE=kill-sampled:<n>:<seed>   the same at one point in n, chosen by the seed and the point's name
- *   KLUSTER_FAULT_MODE=stop-everywhere, stop-sampled:<n>:<seed>   as these, but the process only stops itself (SIGSTOP):
+ *   KLUSTER_FAULT_MODE=kill-sampled:<n>:<first>   the same at one point in n, in the order in which they are reached, after
+ *                                        the first so many; the file remembers the others as well, behind `- `
+ *   KLUSTER_FAULT_MODE=stop-everywhere, stop-sampled:<n>:<first>   as these, but the process only stops itself (SIGSTOP):
  *                                        who has seen the new line in the file kills something else, and continues it
  *   KLUSTER_FAULT_MODE=fail:<point>      the named point throws an error that is not repeated
  *
@@ -28,24 +28,29 @@ const failPrefix = 'fail:';
 const everywhere = /^(kill|stop)-everywhere$/;
 const sampled = /^(kill|stop)-sampled:(\d+):(\d+)$/;
 const signals = { kill: 'SIGKILL', stop: 'SIGSTOP' } as const;
+/** Before a point at which nothing happened. */
+const passed = '- ';
 
 function inactive(): void {}
 
-function signalOnce(signal: 'SIGKILL' | 'SIGSTOP', file: string): FaultPoint {
-  return (name) => {
-    const visited = existsSync(file) ? readFileSync(file, 'utf8').split('\n') : [];
-    if (visited.includes(name)) return;
-    const descriptor = openSync(file, 'a');
-    writeSync(descriptor, `${name}\n`);
-    fsyncSync(descriptor);
-    closeSync(descriptor);
-    process.kill(process.pid, signal);
-  };
+interface Signalling {
+  readonly signal: 'SIGKILL' | 'SIGSTOP';
+  readonly oneIn: number;
+  /** Points that are passed before that at which it happens first. */
+  readonly first: number;
 }
 
-/** About one name in `oneIn`; always the same ones for the same seed. */
-function isSampled(name: string, oneIn: number, seed: string): boolean {
-  return createHash('sha256').update(`${seed} ${name}`).digest().readUInt32BE(0) % oneIn === 0;
+function signalOnce({ signal, oneIn, first }: Signalling, file: string): FaultPoint {
+  return (name) => {
+    const visited = existsSync(file) ? readFileSync(file, 'utf8').split('\n').slice(0, -1) : [];
+    if (visited.includes(name) || visited.includes(`${passed}${name}`)) return;
+    const isTurn = visited.length % oneIn === first % oneIn;
+    const descriptor = openSync(file, 'a');
+    writeSync(descriptor, `${isTurn ? '' : passed}${name}\n`);
+    fsyncSync(descriptor);
+    closeSync(descriptor);
+    if (isTurn) process.kill(process.pid, signal);
+  };
 }
 
 function failAt(point: string): FaultPoint {
@@ -55,13 +60,13 @@ function failAt(point: string): FaultPoint {
 }
 
 /** Where the process is to die or to stop; undefined when the mode is none of these. */
-function signalled(mode: string): { how: keyof typeof signals; at: (name: string) => boolean } | undefined {
-  const how = (text: string | undefined) => (text === 'stop' ? 'stop' : 'kill');
+function signalled(mode: string): Signalling | undefined {
+  const how = (text: string | undefined) => signals[text === 'stop' ? 'stop' : 'kill'];
   const all = everywhere.exec(mode);
-  if (all !== null) return { how: how(all[1]), at: () => true };
-  const [, verb, oneIn, seed] = sampled.exec(mode) ?? [];
-  if (oneIn === undefined || seed === undefined || Number(oneIn) < 1) return undefined;
-  return { how: how(verb), at: (name) => isSampled(name, Number(oneIn), seed) };
+  if (all !== null) return { signal: how(all[1]), oneIn: 1, first: 0 };
+  const [, verb, oneIn, first] = sampled.exec(mode) ?? [];
+  if (oneIn === undefined || first === undefined || Number(oneIn) < 1) return undefined;
+  return { signal: how(verb), oneIn: Number(oneIn), first: Number(first) };
 }
 
 function faultPointOf(mode: string, environment: NodeJS.ProcessEnv): FaultPoint {
@@ -70,10 +75,7 @@ function faultPointOf(mode: string, environment: NodeJS.ProcessEnv): FaultPoint 
   if (found === undefined) throw new TypeError(`KLUSTER_FAULT_MODE ${mode} is not understood`);
   const file = environment['KLUSTER_FAULT_FILE'];
   if (file === undefined || file === '') throw new TypeError('KLUSTER_FAULT_FILE is not set');
-  const send = signalOnce(signals[found.how], file);
-  return (name) => {
-    if (found.at(name)) send(name);
-  };
+  return signalOnce(found, file);
 }
 
 /** The fault points that the environment asks for. Throws on a mode that does not exist: a typo must not pass a test. */

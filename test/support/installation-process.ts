@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { mkdir, readFile, symlink, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
@@ -39,6 +40,7 @@ export class ProcessInstallation {
   readonly client: ManagerClient;
   readonly #network: string;
   readonly #enter: InstallationLayout['enter'];
+  readonly #portBlock: InstallationLayout['portBlock'];
   readonly #agents = new Map<string, ServerProcess>();
   #manager: ServerProcess | null = null;
   /** The next manager, loaded and waiting for its turn. */
@@ -49,6 +51,7 @@ export class ProcessInstallation {
     this.home = home;
     this.#network = layout.network;
     this.#enter = layout.enter;
+    this.#portBlock = layout.portBlock;
     this.machines = Array.from({ length: layout.machines }, (_, index) => {
       const hostaddr = `${layout.network}.${String(index + 11)}`;
       return {
@@ -199,7 +202,7 @@ export class ProcessInstallation {
       const job = await this.run('create_machine', {
         hostaddr,
         machine_type: machineType,
-        port_range: portRange(machineType, this.machines.indexOf(machine)),
+        port_range: portRange(machineType, this.machines.indexOf(machine), this.#portBlock),
         rack_id: '1',
         datadir: dataDirectory,
         logdir: dataDirectory,
@@ -256,7 +259,7 @@ export class ProcessInstallation {
     paras: JsonObject,
     faults: Faults,
   ): Promise<{ readonly job: JobJson; readonly kills: number }> {
-    const key = `${jobType}-${faults.file}`;
+    const key = randomUUID();
     await this.killManager();
     for (let kills = 0; kills < maximumKills; kills += 1) {
       await this.startManager(faults);
@@ -309,4 +312,4 @@ export class ProcessInstallation {
 }
 
 /** More than any job has fault points. */
-const maximumKills = 90;
+const maximumKills = 150;

@@ -23,6 +23,8 @@ export interface InstallationLayout {
   readonly machines: number;
   /** Machines that have a network of their own: the command that a program is started with there. */
   readonly enter?: (hostaddr: string) => readonly string[];
+  /** Installations that one process has at the same time use different ones. Default: that of the worker of the tests. */
+  readonly portBlock?: number;
 }
 
 export interface TestMachine {
@@ -41,8 +43,8 @@ const worker = Number(process.env['VITEST_POOL_ID'] ?? '0');
  * part of group_replication_local_address when it listens), so "machines" of one host may not share ports, nor may files
  * of tests that run at the same time. Those of storage nodes are above what Linux gives to outgoing connections.
  */
-export function portRange(machineType: 'storage' | 'computer', index: number): string {
-  const first = (machineType === 'storage' ? 61_000 : 47_000) + worker * 600 + index * 60;
+export function portRange(machineType: 'storage' | 'computer', index: number, block = worker): string {
+  const first = (machineType === 'storage' ? 61_000 : 47_000) + block * 600 + index * 60;
   return `${String(first)}-${String(first + 59)}`;
 }
 

@@ -49,7 +49,7 @@ export async function onMetadata<T>(
   if (credentials === undefined || at === undefined) throw new Error('the home has no metadata server');
   const { user, password } = credentials;
   const address = { ...at, user, password, database: metadataDatabaseName };
-  return withMysql(address, AbortSignal.timeout(10_000), run);
+  return withMysql({ ...address, connectTimeoutMs: 30_000 }, AbortSignal.timeout(60_000), run);
 }
 
 /** Rows of a table, each as text that names it. */

@@ -20,8 +20,10 @@ interface Running extends Inspected {
   readonly client: ManagerClient;
 }
 
-const deadlineMs = 10_000;
-const replicationMs = 5000;
+/** On a machine that has much else to do. */
+const deadlineMs = 60_000;
+const connectMs = 30_000;
+const replicationMs = 30_000;
 const signal = (): AbortSignal => AbortSignal.timeout(deadlineMs);
 
 /** The accounts that the manager has made for a cluster. */
@@ -64,7 +66,12 @@ export async function expectWorkingCluster(
   const accounts = await accountsOf(installation, clusterId);
   for (const shard of cluster.shards) await expectReplication(shard.nodes, account(accounts, 'management'));
   for (const { hostaddr, port } of cluster.comps) {
-    const address = { hostaddr, port, ...account(accounts, 'compute_superuser') };
+    const address = {
+      hostaddr,
+      port,
+      ...account(accounts, 'compute_superuser'),
+      connectTimeoutMs: connectMs,
+    };
     for (const { shard_name: name } of cluster.shards) {
       const identity = await withPostgres(address, signal(), (session) => readShardIdentity(session, name));
       expect(identity).toEqual({ clusterName: cluster.cluster_name, shardName: name });
@@ -114,7 +121,11 @@ async function expectReplication(
   management: Account,
 ): Promise<void> {
   const on = <T>(node: (typeof nodes)[number], run: (session: SqlSession) => Promise<T>): Promise<T> =>
-    withMysql({ hostaddr: node.hostaddr, port: node.port, ...management }, signal(), run);
+    withMysql(
+      { hostaddr: node.hostaddr, port: node.port, ...management, connectTimeoutMs: connectMs },
+      signal(),
+      run,
+    );
   const writable: string[] = [];
   for (const node of nodes) if (!(await on(node, isSuperReadOnly))) writable.push(node.role);
   expect(writable).toEqual(['source']);

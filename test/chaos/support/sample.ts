@@ -1,6 +1,6 @@
 import { missionCases } from './mission-cases.ts';
 import { Random } from './random.ts';
-import { everyAttempt, victims, type Attempt } from './sweep.ts';
+import { everyAttempt, victims, type Attempt } from './attempt.ts';
 
 /** What a run of the tests takes of the sweep: the same for the same seed. */
 const jobsPerRun = 7;
@@ -8,29 +8,27 @@ const jobsPerRun = 7;
 const oneIn = 10;
 /** For jobs of one or two steps. */
 const oneInOfFew = 4;
-const fewSteps = new Set(
-  missionCases.filter(({ needs = [] }) => !needs.includes('create_cluster')).map(({ jobType }) => jobType),
-);
+const fewSteps = new Set(missionCases.filter(({ part }) => part === 'machines').map(({ name }) => name));
 
 /** Attempts of some job types in the order of `missionCases`; a cluster is made and deleted in every one. */
 function sampledAttempts(seed: number): readonly Attempt[] {
   const random = new Random(seed);
   const always = new Set(['create_cluster', 'delete_cluster']);
-  const others = missionCases.filter(({ jobType }) => !always.has(jobType));
+  const others = missionCases.filter(({ name }) => !always.has(name));
   const chosen = new Set([
     ...always,
     ...random
       .shuffled(others)
       .slice(0, jobsPerRun)
-      .map((one) => one.jobType),
+      .map((one) => one.name),
   ]);
   return missionCases
-    .filter(({ jobType }) => chosen.has(jobType))
+    .filter(({ name }) => chosen.has(name))
     .map((mission) => ({
       mission,
       victim: random.pick(victims),
       way: random.next() < 0.3 ? ('undone' as const) : ('done' as const),
-      oneIn: fewSteps.has(mission.jobType) && mission.jobType !== 'create_cluster' ? oneInOfFew : oneIn,
+      oneIn: fewSteps.has(mission.name) ? oneInOfFew : oneIn,
     }));
 }
 

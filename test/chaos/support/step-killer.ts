@@ -10,7 +10,8 @@ export type Other = 'agent' | 'engine' | 'metadata';
 export class StepKiller {
   readonly #installation: ProcessInstallation;
   readonly #random: Random;
-  #returning: Promise<void> = Promise.resolve();
+  /** Agents that are being started again, by their machine. */
+  readonly #returning = new Map<string, Promise<void>>();
 
   constructor(installation: ProcessInstallation, random: Random) {
     this.#installation = installation;
@@ -28,9 +29,12 @@ export class StepKiller {
     }
   }
 
-  /** Resolves when everybody who was killed by this is back. */
+  /** Resolves when everybody who was killed by this is back. @throws Error when somebody does not come back */
   async settled(): Promise<void> {
-    await this.#returning;
+    const ends = await Promise.allSettled(this.#returning.values());
+    this.#returning.clear();
+    const failed = ends.find((end) => end.status === 'rejected');
+    if (failed !== undefined) throw failed.reason;
   }
 
   #machine(title: string | undefined) {
@@ -40,9 +44,12 @@ export class StepKiller {
 
   /** It is back as soon as it can, but the manager meets its absence. */
   async #killAgent(hostaddr: string): Promise<void> {
-    await this.#returning;
+    await this.#returning.get(hostaddr);
     await this.#installation.killAgent(hostaddr);
-    this.#returning = this.#installation.startAgent(hostaddr);
+    const returning = this.#installation.startAgent(hostaddr);
+    // Whoever waits for it is told; nobody may be waiting yet.
+    returning.catch(() => undefined);
+    this.#returning.set(hostaddr, returning);
   }
 
   /** The one that the title names; else the newest on the machine that it names, which the job has made as a rule. */

@@ -1,5 +1,7 @@
+import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
+import { KlusterError } from '../../../src/core/errors/kluster-error.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { JobJson } from '../../../src/core/rest-types.ts';
 import type { Faults, ProcessInstallation } from '../../support/installation-process.ts';
@@ -8,6 +10,8 @@ import type { Faults, ProcessInstallation } from '../../support/installation-pro
 export type Strike = (title: string | undefined) => Promise<void>;
 
 const pollMs = 10;
+/** A job that has ended has a last fault point, a moment later. */
+const lastPointMs = 300;
 /** Steps go on while everything that they need is killed again and again. */
 const jobMs = 300_000;
 
@@ -28,13 +32,16 @@ export async function struck(
   const ended = new AbortController();
   const follow = async (): Promise<JobJson> => {
     try {
-      const id = await installation.submit(job.jobType, job.paras);
+      const key = randomUUID();
+      const { jobType, paras } = job;
+      const id = await answered(() => installation.submit(jobType, paras, key));
       const remember = (view: JobJson): boolean => {
         known = view;
         return view.phase === 'ended';
       };
-      return await installation.when(id, 'ended', remember, jobMs);
+      return await answered(() => installation.when(id, 'ended', remember, jobMs));
     } finally {
+      await sleep(lastPointMs);
       ended.abort();
     }
   };
@@ -52,10 +59,26 @@ export async function struck(
     }
     return kills;
   };
-  const [end, kills] = await Promise.all([follow(), strikes()]);
+  // Nothing is struck any more when this returns, whatever has gone wrong.
+  const [end, kills] = await Promise.allSettled([follow(), strikes()]);
+  if (end.status === 'rejected') throw end.reason;
+  if (kills.status === 'rejected') throw kills.reason;
   await installation.killManager();
   await installation.startManager();
-  return { job: end, kills };
+  return { job: end.value, kills: kills.value };
+}
+
+/** Asks again while the manager is stopped for so long that a question goes unanswered. */
+async function answered<T>(question: () => Promise<T>): Promise<T> {
+  const deadline = performance.now() + jobMs;
+  for (;;) {
+    try {
+      return await question();
+    } catch (error) {
+      const isSilent = error instanceof KlusterError && error.kind === 'manager_unreachable';
+      if (!isSilent || performance.now() > deadline) throw error;
+    }
+  }
 }
 
 async function lastLine(file: string): Promise<string> {

@@ -179,6 +179,19 @@ describe('fault points', () => {
     expect(readFileSync(file, 'utf8')).toBe('one\ntwo\n');
   });
 
+  it('kill at every so many points, of which the file remembers all', () => {
+    const directory = mkdtempSync(join(tmpdir(), 'faults-'));
+    onTestFinished(() => rmSync(directory, { recursive: true }));
+    const kill = vi.spyOn(process, 'kill').mockReturnValue(true);
+    onTestFinished(() => kill.mockRestore());
+    const file = join(directory, 'visited');
+    const KLUSTER_FAULT_MODE = 'kill-sampled:3:1';
+    const point = faultPointsOf({ KLUSTER_FAULT_MODE, KLUSTER_FAULT_FILE: file });
+    for (const name of ['one', 'two', 'one', 'three', 'two', 'four', 'five', 'six']) point(name);
+    expect(readFileSync(file, 'utf8')).toBe('- one\ntwo\n- three\n- four\nfive\n- six\n');
+    expect(kill).toHaveBeenCalledTimes(2);
+  });
+
   it('kill once and then fail where both are asked for', () => {
     const directory = mkdtempSync(join(tmpdir(), 'faults-'));
     onTestFinished(() => rmSync(directory, { recursive: true }));
