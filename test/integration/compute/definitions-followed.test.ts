@@ -337,7 +337,7 @@ test('the first definitions and values ever, in several databases of both comput
     const given = await Promise.all(work);
     expect(given.filter((_, number) => number % 2 === 1)).toEqual(databases.flatMap(() => [1, 1]));
     const drawn = given.filter((_, number) => number % 2 === 0);
-    expect(drawn.sort()).toEqual([1, 1, 1, 101, 101, 101]);
+    expect(drawn.map(Number).sort((a, b) => a - b)).toEqual([1, 1, 1, 101, 101, 101]);
     await Promise.all(sessions.map((session) => session.end()));
   }
   for (const name of databases) await administrator.query(`DROP DATABASE ${name} WITH (FORCE)`);
