@@ -40,7 +40,7 @@ export async function benchFailover(options: BenchOptions): Promise<void> {
         failover: { fastPerHour: 1_000_000 },
       });
       const bench = { installation, network, computer, directory };
-      await (options.quick ? quick(bench, figures) : measureAll(bench, options.rounds, figures));
+      await (options.quick ? quick(bench, figures) : measureAll(bench, options, figures));
     },
     async () => {
       figures.report();
@@ -64,10 +64,12 @@ async function quick(bench: Bench, figures: Figures): Promise<void> {
  * rbr has the machine for itself. What takes seconds of waiting for the detector of the engine, group replication with
  * Kluster and without, runs side by side.
  */
-async function measureAll(bench: Bench, rounds = defaultRounds, figures: Figures): Promise<void> {
+async function measureAll(bench: Bench, options: BenchOptions, figures: Figures): Promise<void> {
+  const { rounds = defaultRounds, haMode: only } = options;
   const of = (haMode: string): readonly Scenario[] =>
     scenarios.filter((scenario) => scenario.haMode === haMode);
-  await measure(bench, { rounds, scenarios: of('rbr') }, figures);
+  if (only !== 'mgr') await measure(bench, { rounds, scenarios: of('rbr') }, figures);
+  if (only === 'rbr') return;
   const groups = Math.min(plainGroups, rounds);
   const outcomes = await Promise.allSettled([
     measure(bench, { rounds, scenarios: of('mgr') }, figures),

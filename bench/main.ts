@@ -1,7 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { BenchOptions } from './options.ts';
 
-/** `npm run bench -- <name>… [--rounds <number>] [--agents <number>] [--quick]`: runs the benchmarks named, or tells which there are. */
+/** `npm run bench -- <name>… [--rounds <number>] [--agents <number>] [--ha-mode <mode>] [--quick]`: runs the benchmarks named, or tells which there are. */
 const benches: Readonly<Record<string, (options: BenchOptions) => Promise<void>>> = {
   http: async (options) => (await import('./http.ts')).benchHttp(options),
   cluster: async (options) => (await import('./cluster.ts')).benchCluster(options),
@@ -25,6 +25,7 @@ function orderOf(args: readonly string[]): Order {
     options: {
       rounds: { type: 'string' },
       agents: { type: 'string' },
+      'ha-mode': { type: 'string' },
       quick: { type: 'boolean', default: false },
     },
   });
@@ -33,7 +34,12 @@ function orderOf(args: readonly string[]): Order {
   if (unknown.length > 0) throw new TypeError(`there is no benchmark ${unknown.join(', ')}`);
   const rounds = positive('--rounds', values.rounds);
   const agents = positive('--agents', values.agents);
-  return { names, options: { rounds, agents, quick: values.quick } };
+  return { names, options: { rounds, agents, haMode: haModeOf(values['ha-mode']), quick: values.quick } };
+}
+
+function haModeOf(text: string | undefined): BenchOptions['haMode'] {
+  if (text === undefined || text === 'rbr' || text === 'mgr') return text;
+  throw new TypeError(`--ha-mode ${text} is neither rbr nor mgr`);
 }
 
 function positive(option: string, text: string | undefined): number | undefined {
@@ -58,7 +64,7 @@ function readOrder(): Order | undefined {
 const order = readOrder();
 if (order === undefined) {
   console.error(
-    `usage: npm run bench -- ${Object.keys(benches).join(' | ')} [--rounds <number>] [--agents <number>] [--quick]`,
+    `usage: npm run bench -- ${Object.keys(benches).join(' | ')} [--rounds <number>] [--agents <number>] [--ha-mode rbr|mgr] [--quick]`,
   );
   process.exitCode = 2;
 } else {

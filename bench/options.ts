@@ -4,6 +4,8 @@ export interface BenchOptions {
   readonly rounds: number | undefined;
   /** How many machines `scale` simulates; absent: its default. */
   readonly agents: number | undefined;
+  /** Which shards `failover` measures; absent: one after the other. */
+  readonly haMode: 'rbr' | 'mgr' | undefined;
   /** A fraction of the work, to see that the benchmark runs; its figures mean nothing. */
   readonly quick: boolean;
 }

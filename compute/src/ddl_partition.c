@@ -3,12 +3,14 @@
  */
 #include "postgres.h"
 
+#include "access/relation.h"
 #include "catalog/partition.h"
 #include "catalog/pg_class.h"
 #include "catalog/pg_constraint.h"
 #include "executor/spi.h"
 #include "utils/builtins.h"
 #include "utils/lsyscache.h"
+#include "utils/rel.h"
 #include "utils/ruleutils.h"
 #include "utils/snapmgr.h"
 
@@ -72,6 +74,7 @@ void
 kluster_check_constraint(Oid relid, const char *constraint)
 {
 	Oid			oid = get_relation_constraint_oid(relid, constraint, true);
+	Relation	relation;
 	char	   *definition;
 	char	   *suffix;
 
@@ -82,8 +85,12 @@ kluster_check_constraint(Oid relid, const char *constraint)
 		return;
 	if ((suffix = strstr(definition, ") NO INHERIT")) != NULL || (suffix = strstr(definition, ") NOT VALID")) != NULL)
 		suffix[1] = '\0';
-	if (violates(relid, definition + strlen("CHECK ")))
-		ereport(ERROR,
-				(errcode(ERRCODE_CHECK_VIOLATION),
-				 errmsg("check constraint \"%s\" of relation \"%s\" is violated by some row", constraint, get_rel_name(relid))));
+	if (!violates(relid, definition + strlen("CHECK ")))
+		return;
+	relation = relation_open(relid, NoLock);
+	ereport(ERROR,
+			(errcode(ERRCODE_CHECK_VIOLATION),
+			 errmsg("check constraint \"%s\" of relation \"%s\" is violated by some row", constraint,
+					RelationGetRelationName(relation)),
+			 errtableconstraint(relation, constraint)));
 }

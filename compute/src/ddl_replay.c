@@ -301,7 +301,7 @@ kluster_ddl_launcher_main(Datum argument)
 	read_position();
 	for (;;)
 	{
-		long		pause = current ? kluster_ddl_poll_interval : RETRY_MILLISECONDS;
+		long		pause;
 
 		CHECK_FOR_INTERRUPTS();
 		if (ConfigReloadPending)
@@ -311,6 +311,7 @@ kluster_ddl_launcher_main(Datum argument)
 		}
 		MemoryContextSwitchTo(context);
 		current = current || kluster_update_databases();
+		pause = current ? kluster_ddl_poll_interval : RETRY_MILLISECONDS;
 		if (current && kluster_can_follow() && !look_safely(context))
 			pause = RETRY_MILLISECONDS;
 		(void) WaitLatch(MyLatch, WL_LATCH_SET | WL_TIMEOUT | WL_EXIT_ON_PM_DEATH, pause, PG_WAIT_EXTENSION);

@@ -37,8 +37,8 @@ kluster_create_at_shards(const KlusterTableShape *shape)
 			.shard = shard,
 			.sql = psprintf("%s; %s", kluster_create_database_text(shape->database), kluster_create_table_text(shape, mark)),
 			.undo = psprintf("DROP TABLE IF EXISTS %s", kluster_table_text(shape->database, shape->table)),
-			.guard_database = shape->database,
-			.guard_table = shape->table,
+			.database = shape->database,
+			.table = shape->table,
 			.mark = mark
 		};
 
@@ -57,9 +57,9 @@ kluster_drop_at_shards(const KlusterTableShape *place)
 	{
 		KlusterWork drop = {
 			.shard = (uint32) lfirst_int(cell),
-			.guard_database = place->database,
-			.guard_table = place->table,
-			.at_commit = psprintf("DROP TABLE IF EXISTS %s", kluster_table_text(place->database, place->table))
+			.database = place->database,
+			.table = place->table,
+			.put_off = KLUSTER_DROP_TABLE
 		};
 
 		kluster_work_do(&drop);
@@ -303,17 +303,22 @@ alter_at_shard(const KlusterTableShape *before, const KlusterTableShape *after, 
 	char	   *mark = kluster_work_mark();
 	char	   *from = kluster_table_text(before->database, before->table);
 	char	   *to = kluster_table_text(after->database, after->table);
-	KlusterWork alter = {.shard = shard, .guard_database = after->database, .guard_table = after->table, .mark = mark};
+	KlusterWork alter = {.shard = shard, .database = after->database, .table = after->table, .put_off = change.at_commit};
 
+	if (strcmp(before->table, after->table) != 0 || strcmp(before->database, after->database) != 0)
+	{
+		alter.former_database = before->database;
+		alter.former_table = before->table;
+	}
 	if (change.now != NULL)
 	{
+		alter.mark = mark;
 		alter.sql = psprintf("ALTER TABLE %s %s, COMMENT '%s'", from, change.now, mark);
-		alter.undo = psprintf("ALTER TABLE %s %s, COMMENT ''", to, change.back);
+		alter.undo = psprintf("ALTER TABLE %s %s, COMMENT '%s'", to, change.back,
+							  kluster_work_standing_mark(shard, before->database, before->table));
 	}
 	if (strcmp(before->database, after->database) != 0)
 		alter.sql = psprintf("%s; %s", kluster_create_database_text(after->database), alter.sql);
-	if (change.at_commit != NULL)
-		alter.at_commit = psprintf("ALTER TABLE %s %s", to, change.at_commit);
 	if (kluster_work_drops(shard, after->database, after->table))
 		kluster_work_set_aside(shard, after->database, after->table);
 	do_naming_key(&alter, new_unique_key(before, after));

@@ -208,15 +208,22 @@ kluster_store_newest(void)
 }
 
 uint64
-kluster_store_intent(uint64 token, const KlusterWork *work)
+kluster_store_intent(const KlusterIntent *intent)
 {
 	const KlusterTopology *topology = kluster_topology();
 
 	execute(psprintf("INSERT INTO %s (cluster_id, comp_id, token, shard_id, take_back, guard_database, guard_table, mark, at_commit)"
 					 " VALUES (%u, %u, " UINT64_FORMAT ", %u, %s, %s, %s, %s, %s)",
-					 table(INTENTS), topology->cluster_id, topology->comp_id, token, work->shard, literal(work->undo),
-					 literal(work->guard_database), literal(work->guard_table), literal(work->mark), literal(work->at_commit)));
+					 table(INTENTS), topology->cluster_id, topology->comp_id, intent->token, intent->shard, literal(intent->undo),
+					 literal(intent->guard_database), literal(intent->guard_table), literal(intent->mark),
+					 literal(intent->at_commit)));
 	return query_number("SELECT LAST_INSERT_ID()");
+}
+
+char *
+kluster_store_put_off_text(uint64 id, const char *at_commit)
+{
+	return psprintf("UPDATE %s SET at_commit = %s WHERE id = " UINT64_FORMAT, table(INTENTS), literal(at_commit), id);
 }
 
 void

@@ -40,7 +40,9 @@ typedef struct KlusterIntent
 } KlusterIntent;
 
 /* Stores an intent; its id. */
-extern uint64 kluster_store_intent(uint64 token, const KlusterWork *work);
+extern uint64 kluster_store_intent(const KlusterIntent *intent);
+/* A statement for kluster_store_append() that changes what the intent has to do after the commit. */
+extern char *kluster_store_put_off_text(uint64 id, const char *at_commit);
 extern void kluster_store_forget_intent(uint64 id);
 
 /* All intents of this cluster, oldest first. */

@@ -16,6 +16,7 @@
 #include "ddl_applied.h"
 #include "ddl_settings.h"
 #include "ddl_shared.h"
+#include "ddl_step.h"
 #include "ddl_store.h"
 #include "ddl_undo.h"
 #include "ddl_work.h"
@@ -25,14 +26,6 @@
 #include "sequence.h"
 #include "shape_text.h"
 #include "topology.h"
-
-/* A statement that has been executed at a shard, or waits for the commit. */
-typedef struct Step
-{
-	KlusterIntent intent;
-	SubTransactionId owner;
-	bool		cancelled;		/* its subtransaction was rolled back, it is to be taken back */
-} Step;
 
 /* An entry for the log. */
 typedef struct Entry
@@ -56,7 +49,7 @@ static struct
 	bool		begun;			/* ... and this compute node is up to date */
 	uint64		token;
 	int			marks;
-	List	   *steps;			/* of Step */
+	List	   *steps;			/* of KlusterStep */
 	List	   *entries;		/* of Entry */
 	List	   *restarts;		/* of Restart */
 	List	   *blocked;		/* shards with intents that could not be ended */
@@ -182,7 +175,7 @@ take_back_cancelled(void)
 {
 	for (int i = list_length(work.steps) - 1; i >= 0; i--)
 	{
-		Step	   *step = list_nth(work.steps, i);
+		KlusterStep *step = list_nth(work.steps, i);
 
 		if (!step->cancelled || !kluster_take_back(&step->intent))
 			continue;
@@ -192,20 +185,13 @@ take_back_cancelled(void)
 }
 
 static void
-remember_step(const KlusterWork *done, uint64 id)
+remember_step(const KlusterWork *done)
 {
 	MemoryContext caller = MemoryContextSwitchTo(work.context);
-	Step	   *step = palloc0(sizeof(Step));
+	KlusterStep *step = kluster_make_step(done, work.token);
 
-	step->intent.id = id;
-	step->intent.token = work.token;
-	step->intent.shard = done->shard;
-	step->intent.undo = kept(done->undo);
-	step->intent.guard_database = kept(done->guard_database);
-	step->intent.guard_table = kept(done->guard_table);
-	step->intent.mark = kept(done->mark);
-	step->intent.at_commit = kept(done->at_commit);
 	step->owner = GetCurrentSubTransactionId();
+	step->intent.id = kluster_store_intent(&step->intent);
 	work.steps = lappend(work.steps, step);
 	MemoryContextSwitchTo(caller);
 }
@@ -216,8 +202,8 @@ kluster_work_do(const KlusterWork *todo)
 	kluster_work_begin();
 	refuse_blocked(todo->shard);
 	take_back_cancelled();
-	if (todo->undo != NULL || todo->at_commit != NULL)
-		remember_step(todo, kluster_store_intent(work.token, todo));
+	if (todo->undo != NULL || todo->put_off != NULL || todo->at_commit != NULL)
+		remember_step(todo);
 	kluster_fault("ddl_intent");
 	if (todo->sql != NULL)
 		kluster_execute(kluster_ddl_connection(todo->shard),
@@ -225,37 +211,21 @@ kluster_work_do(const KlusterWork *todo)
 	kluster_fault("ddl_shard");
 }
 
-static Step *
-dropping_step(uint32 shard, const char *database, const char *table)
+const char *
+kluster_work_standing_mark(uint32 shard, const char *database, const char *table)
 {
-	ListCell   *cell;
-
-	foreach(cell, work.steps)
-	{
-		Step	   *step = lfirst(cell);
-
-		if (!step->cancelled && step->intent.shard == shard && step->intent.undo == NULL &&
-			step->intent.guard_table != NULL && strcmp(step->intent.guard_table, table) == 0 &&
-			strcmp(step->intent.guard_database, database) == 0)
-			return step;
-	}
-	return NULL;
+	return kluster_steps_mark(work.steps, shard, database, table);
 }
 
 bool
 kluster_work_drops(uint32 shard, const char *database, const char *table)
 {
-	return dropping_step(shard, database, table) != NULL;
+	return kluster_steps_drop(work.steps, shard, database, table);
 }
 
-/*
- * The DROP that was put off is done to the table of the new name, after which
- * the step that renames has the rest of the way: its undo restores the name.
- */
 void
 kluster_work_set_aside(uint32 shard, const char *database, const char *table)
 {
-	Step	   *drop = dropping_step(shard, database, table);
 	char	   *aside = psprintf("kluster_dropped_" UINT64_FORMAT "_%d", work.token, ++work.marks);
 	char	   *mark = kluster_work_mark();
 	char	   *from = kluster_table_text(database, table);
@@ -263,16 +233,15 @@ kluster_work_set_aside(uint32 shard, const char *database, const char *table)
 	KlusterWork rename = {
 		.shard = shard,
 		.sql = psprintf("ALTER TABLE %s COMMENT '%s', RENAME TO %s", from, mark, to),
-		.undo = psprintf("ALTER TABLE %s COMMENT '', RENAME TO %s", to, from),
-		.guard_database = database,
-		.guard_table = aside,
-		.mark = mark,
-		.at_commit = psprintf("DROP TABLE IF EXISTS %s", to)
+		.undo = psprintf("ALTER TABLE %s COMMENT '%s', RENAME TO %s", to, kluster_work_standing_mark(shard, database, table), from),
+		.database = database,
+		.table = aside,
+		.former_database = database,
+		.former_table = table,
+		.mark = mark
 	};
 
 	kluster_work_do(&rename);
-	kluster_store_forget_intent(drop->intent.id);
-	work.steps = list_delete_ptr(work.steps, drop);
 }
 
 void
@@ -339,6 +308,45 @@ positions_of_restarts(void)
 	return statements;
 }
 
+/* Whoever finds intents of a transaction that is committed does not take them back. */
+static void
+require_taken_back(void)
+{
+	ListCell   *cell;
+
+	foreach(cell, work.steps)
+	{
+		KlusterStep *step = lfirst(cell);
+
+		if (step->cancelled)
+			ereport(ERROR,
+					(errcode(ERRCODE_OBJECT_NOT_IN_PREREQUISITE_STATE),
+					 errmsg("what was rolled back to a savepoint could not be taken back on shard %u", step->intent.shard)));
+	}
+}
+
+/* What is put off is done by the names that the tables have now: the statements for the metadata server that say so. */
+static List *
+renamed_put_off(void)
+{
+	MemoryContext caller = MemoryContextSwitchTo(work.context);
+	List	   *statements = NIL;
+	ListCell   *cell;
+
+	foreach(cell, work.steps)
+	{
+		KlusterStep *step = lfirst(cell);
+		char	   *text = kluster_step_put_off(work.steps, step);
+
+		if (text == NULL || strcmp(text, step->intent.at_commit) == 0)
+			continue;
+		step->intent.at_commit = text;
+		statements = lappend(statements, kluster_store_put_off_text(step->intent.id, text));
+	}
+	MemoryContextSwitchTo(caller);
+	return statements;
+}
+
 /* The commit of the definitions. */
 static void
 append_to_log(void)
@@ -347,13 +355,15 @@ append_to_log(void)
 	ListCell   *cell;
 
 	take_back_cancelled();
+	require_taken_back();
 	if (work.entries == NIL)
 		return;
 	foreach(cell, work.entries)
 		entries = lappend(entries, &((Entry *) lfirst(cell))->entry);
 	kluster_lock_applying();
 	kluster_fault("ddl_before_log");
-	work.appended = kluster_store_append(work.token, number_before_work(), entries, positions_of_restarts());
+	work.appended = kluster_store_append(work.token, number_before_work(), entries,
+										  list_concat(positions_of_restarts(), renamed_put_off()));
 	work.session = mysql_thread_id(kluster_mysql(kluster_metadata_connection()));
 	work.open = true;
 	kluster_store_applied(work.appended);
@@ -386,7 +396,7 @@ finish_steps(void)
 
 	foreach(cell, work.steps)
 	{
-		Step	   *step = lfirst(cell);
+		KlusterStep *step = lfirst(cell);
 		bool		done = step->cancelled ? kluster_take_back(&step->intent) : kluster_finish(&step->intent);
 
 		if (done && (step->cancelled || step->intent.at_commit != NULL))
@@ -399,7 +409,7 @@ take_back_steps(void)
 {
 	for (int i = list_length(work.steps) - 1; i >= 0; i--)
 	{
-		Step	   *step = list_nth(work.steps, i);
+		KlusterStep *step = list_nth(work.steps, i);
 
 		if (kluster_take_back(&step->intent))
 			kluster_store_forget_intent(step->intent.id);
@@ -514,7 +524,7 @@ at_subtransaction_event(SubXactEvent event, SubTransactionId mine, SubTransactio
 		return;
 	foreach(cell, work.steps)
 	{
-		Step	   *step = lfirst(cell);
+		KlusterStep *step = lfirst(cell);
 
 		if (step->owner != mine)
 			continue;

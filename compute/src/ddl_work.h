@@ -53,20 +53,31 @@ extern void kluster_work_begin(void);
 extern char *kluster_work_mark(void);
 
 /*
- * Executes `sql` at a shard now. `undo` takes it back, if the table of `shape` (its
- * place after `sql`) has the comment `mark` (NULL, NULL: nothing to take back). `at_commit`, which may
- * be NULL, is executed once the transaction is committed.
+ * The mark that the table has now, when this transaction has created or altered it, otherwise "". Whatever takes back the
+ * next statement has to restore it: what came before that one is only taken back from a table that has it.
+ */
+extern const char *kluster_work_standing_mark(uint32 shard, const char *database, const char *table);
+
+/*
+ * Executes `sql` at a shard now. `undo` takes it back, if the table has the comment `mark` (NULL, NULL: nothing to
+ * take back). What is put off is executed once the transaction is committed, on the table by the name that
+ * it has then: later statements of the transaction may give it another.
  */
 typedef struct KlusterWork
 {
 	uint32		shard;
 	const char *sql;
 	const char *undo;
-	const char *guard_database;
-	const char *guard_table;
+	const char *database;		/* the table, by its name after `sql`; NULL: it is not about one */
+	const char *table;
+	const char *former_database;	/* its name before, when `sql` renames it; otherwise NULL */
+	const char *former_table;
 	const char *mark;
-	const char *at_commit;
+	const char *put_off;		/* KLUSTER_DROP_TABLE, or what to ALTER of the table; NULL: nothing */
+	const char *at_commit;		/* a whole statement that is put off; NULL: none, or it is about the table */
 } KlusterWork;
+
+#define KLUSTER_DROP_TABLE "DROP TABLE IF EXISTS"
 
 extern void kluster_work_do(const KlusterWork *work);
 

@@ -249,7 +249,7 @@ has_option(const AlterSeqStmt *statement, const char *name)
 	return false;
 }
 
-/* Takes this compute node's sequence to where the cluster is, so that PostgreSQL compares that with the new bounds. */
+/* Takes this compute node's sequence to where the cluster is. */
 static void
 catch_up_with_cluster(Oid relid)
 {
@@ -263,6 +263,26 @@ catch_up_with_cluster(Oid relid)
 	if (kluster_read_position(&sequence, &value, &given))
 		move_local(relid, value, given);
 	unlock_sequence(relid, ExclusiveLock);
+}
+
+void
+kluster_sequence_dumped(Oid relid)
+{
+	bool		read_only = XactReadOnly;
+
+	if (pg_class_aclcheck(relid, GetUserId(), ACL_SELECT) != ACLCHECK_OK || !kluster_is_shared_sequence(relid))
+		return;
+	/* A dump is one, and no value of the cluster changes. */
+	XactReadOnly = false;
+	PG_TRY();
+	{
+		catch_up_with_cluster(relid);
+	}
+	PG_FINALLY();
+	{
+		XactReadOnly = read_only;
+	}
+	PG_END_TRY();
 }
 
 /*

@@ -19,6 +19,9 @@ extern void kluster_sequence_altered(const AlterSeqStmt *statement);
 /* The statement for the metadata server that the sequence is where this PostgreSQL has it; NULL when it is not there (any more). */
 extern char *kluster_sequence_position(Oid relid);
 
+/* A dump is about to read where the sequence is: makes that where the cluster is, after which nothing was given. */
+extern void kluster_sequence_dumped(Oid relid);
+
 /* TRUNCATE ... RESTART IDENTITY of the tables has been executed here; the sequences start anew everywhere. */
 extern void kluster_identities_restarted(List *relations);
 

@@ -10,6 +10,7 @@
  */
 #include "postgres.h"
 
+#include "catalog/pg_class.h"
 #include "catalog/pg_type.h"
 #include "fmgr.h"
 #include "miscadmin.h"
@@ -20,7 +21,9 @@
 #include "parser/parse_func.h"
 #include "utils/fmgroids.h"
 
+#include "sequence.h"
 #include "sequence_support.h"
+#include "shown_kind.h"
 
 PG_FUNCTION_INFO_V1(kluster_nextval_support);
 
@@ -107,6 +110,21 @@ has_identities(Node *node, void *argument)
 	return expression_tree_walker(node, has_identities, argument);
 }
 
+/* What a dump reads of sequences. */
+static void
+prepare_dump(const Query *query)
+{
+	ListCell   *cell;
+
+	foreach(cell, query->rtable)
+	{
+		const RangeTblEntry *entry = lfirst_node(RangeTblEntry, cell);
+
+		if (entry->rtekind == RTE_RELATION && entry->relkind == RELKIND_SEQUENCE)
+			kluster_sequence_dumped(entry->relid);
+	}
+}
+
 static PlannedStmt *
 plan(Query *query, const char *source, int options, ParamListInfo parameters)
 {
@@ -115,6 +133,8 @@ plan(Query *query, const char *source, int options, ParamListInfo parameters)
 	if ((query->commandType == CMD_INSERT || query->commandType == CMD_MERGE || query->hasModifyingCTE) &&
 		has_identities((Node *) query, NULL) && OidIsValid(function_named("nextval_identity", 1)))
 		query = castNode(Query, replace_identities((Node *) query, NULL));
+	if (query->commandType == CMD_SELECT && kluster_is_dump())
+		prepare_dump(query);
 	return next(query, source, options, parameters);
 }
 

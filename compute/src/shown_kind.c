@@ -109,12 +109,17 @@ replace_kinds(Node *node, void *context)
 	return expression_tree_mutator(node, replace_kinds, context);
 }
 
+bool
+kluster_is_dump(void)
+{
+	return application_name != NULL && strncmp(application_name, "pg_dump", strlen("pg_dump")) == 0;
+}
+
 /* The dump of a database has to make the tables again: it needs what they are. */
 static bool
 wants_the_truth(void)
 {
-	return show_foreign || creating_extension ||
-		(application_name != NULL && strncmp(application_name, "pg_dump", strlen("pg_dump")) == 0);
+	return show_foreign || creating_extension || kluster_is_dump();
 }
 
 static PlannedStmt *

@@ -314,8 +314,9 @@ raise_about_column(Relation relation, AttrNumber attribute, unsigned int code)
 				 errmsg("null value in column \"%s\" of relation \"%s\" violates not-null constraint",
 						NameStr(column->attname), RelationGetRelationName(relation)),
 				 errtablecol(relation, attribute)));
+	/* As for a row that is too large for an index: lengths that the definition of the column names are checked before. */
 	ereport(ERROR,
-			(errcode(ERRCODE_STRING_DATA_RIGHT_TRUNCATION),
+			(errcode(ERRCODE_PROGRAM_LIMIT_EXCEEDED),
 			 errmsg("value too long for column \"%s\" of relation \"%s\"", NameStr(column->attname),
 					RelationGetRelationName(relation)),
 			 errhint("A text column of a primary key or index can hold 768 characters at most, and fewer when there are several."),

@@ -6,6 +6,7 @@ import { groupPrimaryDisk } from './group-disk.ts';
 import {
   addresses,
   answered,
+  busyPrimary,
   healthy,
   staleRoute,
   unreachableNode,
@@ -19,11 +20,13 @@ export function diagnoseGroup(shard: ShardObservation): Diagnosis {
   const online = present.filter(({ answer }) => answer.groupState === 'ONLINE');
   if (online.length === 0) return groupWithoutMembers(shard, present);
   const recorded = online.find(({ node }) => node.memberState === 'source');
+  const down = memberDown(present, online);
   return (
     movedPrimary(online) ??
     groupPrimaryDisk(shard) ??
     (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
-    memberDown(present, online) ??
+    (down !== null && down.action !== null ? down : lostPrimary(shard, online)) ??
+    down ??
     otherDisk(shard) ??
     unreachableNode(shard) ??
     healthy
@@ -90,6 +93,21 @@ function movedPrimary(online: readonly Answered[]): Diagnosis | null {
     state: 'primary_moved',
     reason: `the group has made ${colonAddress(primary.node)} its primary: recording it`,
     action: { kind: 'record_primary', node: primary.node },
+  };
+}
+
+/** The group is about to elect another primary, which is to be known at once. */
+function lostPrimary({ nodes }: ShardObservation, online: readonly Answered[]): Diagnosis | null {
+  const recorded = nodes.find(({ node }) => node.memberState === 'source');
+  if (recorded === undefined || recorded.answer?.groupState === 'ONLINE') return null;
+  if (recorded.busy) return busyPrimary(recorded);
+  const { node, answer, failure } = recorded;
+  const what =
+    answer === null ? `does not answer (${failure ?? 'no reason known'})` : `is ${answer.groupState}`;
+  return {
+    state: 'primary_unreachable',
+    reason: `the primary ${colonAddress(node)} ${what}, and ${addresses(online)} have no other yet`,
+    action: null,
   };
 }
 

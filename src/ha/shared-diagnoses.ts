@@ -28,6 +28,14 @@ export function staleRoute(shard: ShardObservation, primary: StorageNode): Diagn
   };
 }
 
+export function busyPrimary({ node, failure }: NodeObservation): Diagnosis {
+  return {
+    state: 'primary_busy',
+    reason: `the primary ${colonAddress(node)} lives, but all its connections are in use (${failure ?? ''})`,
+    action: null,
+  };
+}
+
 export function unreachableNode(shard: ShardObservation): Diagnosis | null {
   const silent = shard.nodes.filter(({ answer }) => answer === null);
   if (silent.length === 0) return null;

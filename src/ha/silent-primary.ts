@@ -2,7 +2,7 @@ import { colonAddress } from '../core/model.ts';
 import type { Diagnosis } from './diagnosis.ts';
 import { freshWordMs, hasRoom } from './disk-word.ts';
 import { hears } from './hears.ts';
-import { addresses, answered } from './shared-diagnoses.ts';
+import { addresses, answered, busyPrimary } from './shared-diagnoses.ts';
 import type { NodeObservation, ShardObservation } from './shard-observation.ts';
 
 /** What the agent of the primary's machine knows of its process. */
@@ -47,13 +47,7 @@ function processWord({ agent }: NodeObservation): ProcessWord {
 /** The primary does not answer the manager: does it live, is it coming back, or is it to be replaced? */
 export function silentPrimary(shard: ShardObservation, primary: NodeObservation): Diagnosis {
   const at = colonAddress(primary.node);
-  if (primary.busy) {
-    return {
-      state: 'primary_busy',
-      reason: `the primary ${at} lives, but all its connections are in use (${primary.failure ?? ''})`,
-      action: null,
-    };
-  }
+  if (primary.busy) return busyPrimary(primary);
   const word = processWord(primary);
   const silence = `the primary ${at} does not answer (${primary.failure ?? 'no reason known'}), ${words[word]}`;
   const wait = (why: string): Diagnosis => ({

@@ -1,7 +1,13 @@
 import type { Client } from 'pg';
 import { beforeAll, expect, test } from 'vitest';
 import { startComputeNode, type ComputeNode } from '../../support/compute-node.ts';
-import { loggedSources, openIntents, rowsAt, tablesAtShards } from '../../support/second-compute-node.ts';
+import {
+  loggedSources,
+  misplacedTables,
+  openIntents,
+  rowsAt,
+  tablesAtShards,
+} from '../../support/second-compute-node.ts';
 
 let node: ComputeNode;
 let sql: Client;
@@ -70,6 +76,37 @@ test('keys and indexes are where drivers and psql look for them', async () => {
   await sql.query('ALTER TABLE keyed DROP CONSTRAINT keyed_c_key');
   await sql.query("INSERT INTO keyed VALUES (2, 'y', 1)");
   await sql.query('DROP TABLE keyed');
+});
+
+test.for<readonly string[]>([
+  ['ALTER TABLE made ADD COLUMN b int'],
+  ['ALTER TABLE made ADD CONSTRAINT once UNIQUE (a)', 'ALTER TABLE made ADD COLUMN b int'],
+  ['ALTER TABLE made DROP COLUMN a', 'ALTER TABLE made ADD COLUMN b int'],
+  ['ALTER TABLE made DROP COLUMN a', 'ALTER TABLE made RENAME TO named'],
+  ['ALTER TABLE made DROP COLUMN a', 'ALTER TABLE made RENAME TO named', 'CREATE TABLE made (a int)'],
+  ['ALTER TABLE made DROP COLUMN a', 'DROP TABLE made', 'CREATE TABLE made (a int)'],
+  ['SAVEPOINT s', 'DROP TABLE made', 'SAVEPOINT t', 'CREATE TABLE made (c int)', 'ROLLBACK TO SAVEPOINT t'],
+  ['CREATE INDEX made_a ON made (a)', 'ALTER TABLE made RENAME TO named', 'ALTER TABLE named RENAME TO made'],
+  ['ALTER TABLE made ADD COLUMN b int', 'DROP TABLE made', 'CREATE TABLE made (c int)'],
+])('several changes of a table in one transaction are undone or kept together: %#', async (changes) => {
+  for (const ending of ['ROLLBACK', 'ROLLBACK TO SAVEPOINT empty; COMMIT', 'COMMIT']) {
+    await sql.query('BEGIN; SAVEPOINT empty; CREATE TABLE made (id int PRIMARY KEY, a int)');
+    for (const change of changes) await sql.query(change);
+    await sql.query(ending);
+    expect(await misplacedTables(node, sql), ending).toEqual([]);
+    expect(await openIntents(node)).toBe(0);
+  }
+  await sql.query('DROP TABLE IF EXISTS made, named');
+
+  await sql.query('CREATE TABLE made (id int PRIMARY KEY, a int)');
+  for (const ending of ['ROLLBACK', 'COMMIT']) {
+    await sql.query('BEGIN');
+    for (const change of changes) await sql.query(change);
+    await sql.query(ending);
+    expect(await misplacedTables(node, sql), ending).toEqual([]);
+  }
+  await sql.query('DROP TABLE IF EXISTS made, named');
+  expect(await tablesAtShards(node)).toEqual([]);
 });
 
 test('ALTER TABLE changes the table on the shard as PostgreSQL would', async () => {

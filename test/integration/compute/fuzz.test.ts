@@ -12,10 +12,14 @@ import { outcomeOf } from '../../support/two-servers.ts';
 const seed = Number(process.env['KLUSTER_TEST_SEED'] ?? 20_260_102);
 const sequences = Number(process.env['KLUSTER_TEST_SEQUENCES'] ?? 12);
 const statements = 14;
+const transactionLength = 4;
 const shownDifferences = 10;
 
-/** What PostgreSQL can do and a compute node refuses by name: not supported, beyond a limit of MySQL, a name too long. */
-const refusals = new Set(['0A000', '54000', '42622']);
+/**
+ * What PostgreSQL can do and a compute node refuses by name: not supported, beyond a limit of MySQL, a name too long, and in a
+ * transaction that has used the shard before.
+ */
+const refusals = new Set(['0A000', '54000', '42622', '55006']);
 
 const catalogs = [
   `SELECT c.relname, a.attname, format_type(a.atttypid, a.atttypmod), a.attnotnull, a.attidentity, pg_get_expr(d.adbin, d.adrelid)
@@ -63,24 +67,69 @@ async function afterwards(): Promise<readonly (string | undefined)[]> {
   return [...found, ...(await misplacedTables(pair.node, pair.compute))];
 }
 
-test('random definitions and changes do what PostgreSQL does', { timeout: 3_600_000 }, async () => {
+/** Runs statements in their order; what differs, or undefined. Those that were run are added to `done`. */
+type Play = (texts: readonly string[], done: string[]) => Promise<string | undefined>;
+
+const oneByOne: Play = async (texts, done) => {
+  for (const text of texts) {
+    done.push(text);
+    const difference = await step(text);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
+};
+
+/** The failure of a statement undoes this statement only. */
+async function stepWithin(text: string): Promise<string | undefined> {
+  await pair.run('SAVEPOINT before');
+  const there = await outcomeOf(pair.compute, { text });
+  const difference = refusals.has(there.error ?? '') ? undefined : await pair.compareWith(there, { text });
+  await pair.run(there.error === undefined ? 'RELEASE SAVEPOINT before' : 'ROLLBACK TO SAVEPOINT before');
+  return difference;
+}
+
+const endings = [['COMMIT'], ['ROLLBACK'], ['ROLLBACK TO SAVEPOINT half', 'COMMIT']] as const;
+
+/** Several in one transaction, which is undone, kept, or undone by half. */
+const inTransactions: Play = async (texts, done) => {
+  for (let from = 0; from < texts.length; from += transactionLength) {
+    const some = texts.slice(from, from + transactionLength);
+    const ending = endings[(from / transactionLength) % endings.length] ?? endings[0];
+    await pair.run('BEGIN');
+    for (const [index, text] of some.entries()) {
+      if (index === transactionLength / 2) await pair.run('SAVEPOINT half');
+      done.push(`${index === 0 ? 'BEGIN; ' : ''}${text}`);
+      const difference = await stepWithin(text);
+      if (difference !== undefined) return difference;
+    }
+    for (const text of some.length > transactionLength / 2 ? ending : endings[1]) {
+      done.push(text);
+      await pair.run(text);
+    }
+    const difference = (await afterwards()).find((found) => found !== undefined);
+    if (difference !== undefined) return difference;
+  }
+  return undefined;
+};
+
+test.for<readonly [string, Play, number]>([
+  ['random definitions and changes do what PostgreSQL does', oneByOne, 1],
+  ['so do those of one transaction, and leave nothing when it is undone', inTransactions, 2],
+])('%s', { timeout: 3_600_000 }, async ([, play, first]) => {
   const differences: string[] = [];
   for (let at = 0; at < sequences && differences.length < shownDifferences; at += 1) {
-    await pair.run('CREATE SCHEMA fuzz');
+    const chosen = seed * first + at;
     const done: string[] = [];
-    let difference: string | undefined;
-    for (const text of new DefinitionGenerator(seed + at).sequence(statements)) {
-      difference = await step(text);
-      if (difference !== undefined) break;
-      done.push(text);
-    }
+    await pair.run('CREATE SCHEMA fuzz');
+    let difference = await play(new DefinitionGenerator(chosen).sequence(statements), done);
+    await pair.run('ROLLBACK');
     difference ??= (await afterwards()).find((found) => found !== undefined);
     if (difference !== undefined) {
       const before = done.map((text) => text.slice(0, 200)).join(';\n');
-      differences.push(`seed ${String(seed + at)}, after:\n${before}\n${shorten(difference)}\n`);
+      differences.push(`seed ${String(chosen)}, after:\n${before}\n${shorten(difference)}\n`);
     }
     await pair.run('DROP SCHEMA fuzz CASCADE');
-    expect(await misplacedTables(pair.node, pair.compute)).toEqual([]);
+    expect(await misplacedTables(pair.node, pair.compute), differences.join('\n')).toEqual([]);
     expect(await openIntents(pair.node)).toBe(0);
   }
   expect(differences.join('\n')).toBe('');

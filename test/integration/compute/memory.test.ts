@@ -68,6 +68,11 @@ const kinds: Readonly<Record<string, { readonly sql: readonly string[]; readonly
     ],
     share: 20,
   },
+  'draw from a sequence': { sql: ["SELECT nextval('counted')"] },
+  'set a sequence back': {
+    sql: ["SELECT setval('counted', 1)", 'ALTER SEQUENCE counted RESTART'],
+    share: 20,
+  },
   define: { sql: ['CREATE TABLE made (id int PRIMARY KEY, t text)', 'DROP TABLE made'], share: 20 },
 };
 
@@ -76,6 +81,7 @@ let node: ComputeNode;
 beforeAll(async () => {
   node = await startComputeNode(25_551);
   const session = await node.session();
+  await session.query('CREATE SEQUENCE counted');
   for (const [name, shard] of [
     ['one', 1],
     ['two', 2],

@@ -225,3 +225,17 @@ test(
     await reserve('DEFAULT');
   },
 );
+
+test('a dump of any compute node has where the cluster is', async () => {
+  const [here, there] = [await node.session(), await other.session()];
+  await here.query('CREATE SEQUENCE dumped');
+  await draw(here, 'dumped', 5);
+  const last = Number((await draw(there, 'dumped', 3)).at(-1));
+  await here.query(`SET application_name = 'pg_dump'`);
+  await here.query('BEGIN ISOLATION LEVEL REPEATABLE READ, READ ONLY');
+  expect(Number(await text(here, 'SELECT last_value FROM dumped'))).toBeGreaterThanOrEqual(last);
+  await here.query('COMMIT');
+  const next = [...(await draw(here, 'dumped', 1)), ...(await draw(there, 'dumped', 1))];
+  expect(Math.min(...next)).toBeGreaterThan(last);
+  expect(repeated(next)).toEqual([]);
+});

@@ -323,7 +323,19 @@ describe('mgr', () => {
       'record_primary',
       2,
     ],
-    ['a primary without majority was not elected', [null, cutOff(2), null], 'node_unreachable', null],
+    ['a primary without majority was not elected', [null, cutOff(2), null], 'primary_unreachable', null],
+    [
+      'the primary is out of the group, which has no other yet',
+      [offline, member(1, 2, 3), member(1, 2, 3)],
+      'primary_unreachable',
+      null,
+    ],
+    [
+      'the primary is silent, and the group has no other yet',
+      [null, member(1, 2, 3), member(1, 2, 3)],
+      'primary_unreachable',
+      null,
+    ],
     ['a member is out of the group', [member(1, 3), offline, member(1, 3)], 'member_down', 'join_group', 2],
     [
       'a member is in error',
