@@ -35,8 +35,6 @@
 #include "utils/memutils.h"
 #include "utils/rel.h"
 
-#include "connection.h"
-#include "contention.h"
 #include "ddl_applied.h"
 #include "ddl_replay.h"
 #include "ddl_settings.h"
@@ -185,13 +183,6 @@ log_restart(Oid relid, const char *clause)
 	kluster_work_log(&entry);
 }
 
-/* A position of the cluster that is being stored; see kluster_insist(). */
-static void
-attempt_position(void *sql)
-{
-	kluster_execute(kluster_metadata_connection(), sql, NULL);
-}
-
 static void
 set_local(Oid relid, int64 value, bool called)
 {
@@ -219,7 +210,7 @@ set_value(Oid relid, int64 value, bool called)
 	/* First, so that an error below leaves nothing that could be given twice. */
 	kluster_forget_block(relid);
 	set_local(relid, value, called);
-	kluster_insist(attempt_position, kluster_position_text(&sequence, value, called));
+	kluster_store_position(&sequence, value, called);
 	unlock_sequence(relid, ExclusiveLock);
 	log_restart(relid, psprintf(" WITH " INT64_FORMAT, value));
 }
@@ -308,6 +299,15 @@ refuse_turning(const AlterSeqStmt *statement, Oid relid)
 	}
 }
 
+/* START alone tells where RESTART leads, it does not move a sequence. */
+static void
+keep_beginning(Oid relid)
+{
+	KlusterSequence sequence = kluster_read_sequence(relid);
+
+	kluster_store_beginning(&sequence);
+}
+
 /*
  * PostgreSQL refuses bounds that the last value is not within. Where others defined them that has been decided, and it
  * does not matter where this compute node has counted to.
@@ -325,6 +325,8 @@ kluster_adapt_sequence_change(AlterSeqStmt *statement)
 	else if (pg_class_ownercheck(relid, GetUserId()))
 	{
 		refuse_turning(statement, relid);
+		if (has_option(statement, "start"))
+			keep_beginning(relid);
 		if (has_option(statement, "minvalue") || has_option(statement, "maxvalue"))
 			catch_up_with_cluster(relid);
 	}

@@ -24,6 +24,9 @@
 #include "sequence_block.h"
 #include "topology.h"
 
+/* A block is no greater part of a sequence than that: what is lost of blocks must not use it up. */
+#define SHARES 100
+
 /* Sequences that can have a block at a time. */
 #define BLOCKS 8192
 
@@ -283,16 +286,36 @@ next_after(const KlusterSequence *sequence, const Position *position)
 
 /* Up to `count` values from `first` on, within the bounds. */
 static KlusterBlock
-block_from(const KlusterSequence *sequence, int64 first, int64 count)
+block_from(const KlusterSequence *sequence, int64 first, uint64 count)
 {
 	bool		up = sequence->increment > 0;
 	uint64		room = up ? (uint64) sequence->maximum - (uint64) first : (uint64) first - (uint64) sequence->minimum;
 	uint64		step = up ? (uint64) sequence->increment : -(uint64) sequence->increment;
-	uint64		more = Min(room / step, (uint64) count - 1);
+	uint64		all = ((uint64) sequence->maximum - (uint64) sequence->minimum) / step;
+	uint64		more = Min(room / step, Min(count, Max(all / SHARES, 1)) - 1);
 	KlusterBlock block = {.first = first, .count = (int64) more + 1};
 
 	block.last = (int64) (up ? (uint64) first + more * step : (uint64) first - more * step);
 	return block;
+}
+
+static void
+attempt_statement(void *sql)
+{
+	kluster_execute(kluster_metadata_connection(), sql, NULL);
+}
+
+void
+kluster_store_position(const KlusterSequence *sequence, int64 value, bool given)
+{
+	kluster_insist(attempt_statement, kluster_position_text(sequence, value, given));
+}
+
+void
+kluster_store_beginning(const KlusterSequence *sequence)
+{
+	kluster_store_prepare();
+	kluster_insist(attempt_statement, store_text("INSERT IGNORE", sequence, sequence->start, false));
 }
 
 /* A block that is being reserved. */
@@ -314,7 +337,7 @@ attempt_reservation(void *argument)
 	{
 		CHECK_FOR_INTERRUPTS();
 		position = read_position(sequence);
-		reservation->block = block_from(sequence, next_after(sequence, &position), reservation->count);
+		reservation->block = block_from(sequence, next_after(sequence, &position), (uint64) reservation->count);
 	} while (!move_position(sequence, &position, reservation->block.last));
 }
 

@@ -35,11 +35,17 @@ extern bool kluster_take_from_block(Oid relid);
 extern void kluster_keep_block(Oid relid, const KlusterBlock *block);
 extern void kluster_forget_block(Oid relid);
 
-/* Reserves up to `count` values at the metadata server. An error when the sequence has no more. */
+/* Reserves up to `count` values at the metadata server, of a short sequence fewer. An error when it has no more. */
 extern KlusterBlock kluster_reserve_block(const KlusterSequence *sequence, int count);
 
 /* Where the cluster is: `value` has been given, or comes next; false: nothing was reserved yet. */
 extern bool kluster_read_position(const KlusterSequence *sequence, int64 *value, bool *given);
+
+/* Makes the cluster go on from there, as setval() does. */
+extern void kluster_store_position(const KlusterSequence *sequence, int64 value, bool given);
+
+/* Stores where the sequence begins, if nothing was reserved yet. */
+extern void kluster_store_beginning(const KlusterSequence *sequence);
 
 /* The statement for the metadata server that `value` is the next one, or, when it has been `given`, that the one after it is. */
 extern char *kluster_position_text(const KlusterSequence *sequence, int64 value, bool given);

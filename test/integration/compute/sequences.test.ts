@@ -158,6 +158,7 @@ class SequenceStatements extends Drawing {
       'NO MINVALUE',
       'CACHE 5',
       'AS smallint',
+      'START 7',
     ]);
   }
 
