@@ -2,7 +2,7 @@ import { withDeadline } from '../core/abort.ts';
 import { errorText } from '../core/errors/kluster-error.ts';
 import { colonAddress, type StorageNode } from '../core/model.ts';
 import { withMysqlEach } from '../engines/mysql/connection.ts';
-import { closeForWrites } from '../engines/mysql/read-only.ts';
+import { closeForWrites, shutOut } from '../engines/mysql/read-only.ts';
 import { sessionOf } from './opened-session.ts';
 import type { RepairContext } from './repair-context.ts';
 import { serviceUsers } from './service-users.ts';
@@ -25,12 +25,11 @@ export async function closeFirst(
   const address = { hostaddr, port, ...context.account, connectTimeoutMs: 1000, statementTimeoutMs };
   try {
     await withDeadline(closeMs, signal, (bounded) =>
-      withMysqlEach([address, address], bounded, ([closing, control]) =>
-        closeForWrites(
-          { closing: sessionOf(closing), control: sessionOf(control) },
-          serviceUsers(context.accounts),
-        ),
-      ),
+      withMysqlEach([address, address], bounded, async ([first, second]) => {
+        const [closing, control] = [sessionOf(first), sessionOf(second)];
+        await closeForWrites({ closing, control }, serviceUsers(context.accounts));
+        await shutOut(control, serviceUsers(context.accounts));
+      }),
     );
     return `${colonAddress(node)} accepts no more writes`;
   } catch (error) {

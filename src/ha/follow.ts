@@ -10,10 +10,12 @@ import {
 } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { receivedGtids, waitForGtids } from '../engines/mysql/gtid.ts';
-import { makeReadOnly } from '../engines/mysql/read-only.ts';
+import { makeReadOnly, shutOut } from '../engines/mysql/read-only.ts';
+import { readSemiSync } from '../engines/mysql/semi-sync.ts';
 import type { SqlSession } from '../engines/sql.ts';
 import type { ShardAction } from './diagnosis.ts';
 import type { RepairContext } from './repair-context.ts';
+import { serviceUsers } from './service-users.ts';
 
 export interface Following {
   readonly node: StorageNode;
@@ -37,9 +39,11 @@ export async function follow(
   const replication = accounts.get('replication');
   if (replication === undefined) throw new KlusterError('metadata', 'the cluster has no replication account');
   const { hostaddr, port } = node;
-  await withMysql({ hostaddr, port, ...account, statementTimeoutMs }, signal, (session) =>
-    followIn(session, { node, primary, replication }),
-  );
+  await withMysql({ hostaddr, port, ...account, statementTimeoutMs }, signal, async (session) => {
+    // Of a former source, which gives up semi-sync now.
+    if ((await readSemiSync(session)).enabled) await shutOut(session, serviceUsers(accounts));
+    await followIn(session, { node, primary, replication });
+  });
 }
 
 /** As `follow`, in a session with `node` that is open already. */

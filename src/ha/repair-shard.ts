@@ -4,12 +4,13 @@ import { colonAddress, type StorageNode } from '../core/model.ts';
 import { startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { bootstrapGroup, joinGroup, leaveGroup, ownGroupState } from '../engines/mysql/group.ts';
-import { makeReadOnly } from '../engines/mysql/read-only.ts';
+import { shutOut } from '../engines/mysql/read-only.ts';
 import { commitNothing } from '../engines/mysql/semi-sync.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
 import { follow } from './follow.ts';
+import { serviceUsers } from './service-users.ts';
 import { openPrimary, requireOffice } from './open-primary.ts';
 import { changeAcknowledgements } from './set-acknowledgements.ts';
 import { pushTopology } from './push-topology.ts';
@@ -79,7 +80,9 @@ async function closeNode(context: RepairContext, node: StorageNode, signal: Abor
   const { hostaddr, port } = node;
   const address = { hostaddr, port, ...context.account };
   try {
-    await withMysql({ ...address, statementTimeoutMs: closeWaitMs }, signal, makeReadOnly);
+    await withMysql({ ...address, statementTimeoutMs: closeWaitMs }, signal, (session) =>
+      shutOut(session, serviceUsers(context.accounts)),
+    );
   } catch (error) {
     if (!(error instanceof EngineSqlError)) throw error;
     await killServer(context, node, signal);

@@ -18,6 +18,16 @@ export async function makeReadOnly(session: SqlSession): Promise<void> {
   await session.execute('SET GLOBAL super_read_only = ON');
 }
 
+/**
+ * `makeReadOnly`, and whoever has begun something loses it. A server that is read-only still takes XA PREPARE and XA COMMIT of a
+ * branch that was begun before (seen with 9.7), and does not wait for acknowledgements once it follows another: a client would be
+ * told of a commit that no other node has.
+ */
+export async function shutOut(session: SqlSession, spare: readonly string[]): Promise<void> {
+  await makeReadOnly(session);
+  await disconnectClients(session, { spare, onlyBusy: false });
+}
+
 export interface ClosingSessions {
   /** Waits for what runs. */
   readonly closing: SqlSession;

@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import mysql from 'mysql2/promise';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
 import { numberOf, type SqlAddress, type SqlSession } from '../../../src/engines/sql.ts';
 import { readTextFile } from '../../../src/manager/json-file.ts';
@@ -39,6 +40,17 @@ describe.skipIf(impossible !== null)('a primary that lives and cannot do its wor
     await expect.poll(() => writer.acknowledged.size, patient).toBeGreaterThan(before + 5);
   }
 
+  /** A transaction of an application at this node that has done everything but prepare. */
+  async function begun(node: SqlAddress): Promise<mysql.Connection> {
+    const { user, password } = cluster.applications[0] ?? node;
+    const session = await mysql.createConnection({ host: node.hostaddr, port: node.port, user, password });
+    session.on('error', () => undefined);
+    await session.query("XA START 'begun'");
+    await session.query("INSERT INTO chaos.audit (id) VALUES ('begun')");
+    await session.query("XA END 'begun'");
+    return session;
+  }
+
   /** What the doctor finds, and where. */
   async function found(): Promise<readonly (readonly [string, string])[]> {
     const { findings } = await askDoctor(cluster.installation.client);
@@ -68,6 +80,7 @@ describe.skipIf(impossible !== null)('a primary that lives and cannot do its wor
     async () => {
       await expectWritesGoOn();
       const old = await cluster.primary();
+      const transaction = await begun(old);
       const replicas = cluster.nodes.filter((node) => node !== old);
       for (const { hostaddr } of replicas) await cluster.network.separate(old.hostaddr, hostaddr);
       await expect.poll(async () => (await cluster.primary()).hostaddr, patient).not.toBe(old.hostaddr);
@@ -77,6 +90,9 @@ describe.skipIf(impossible !== null)('a primary that lives and cannot do its wor
       await expect.poll(async () => numberOf((await on(old, closed))[0] ?? {}, 'closed'), patient).toBe(1);
       await cluster.network.heal();
       await expectWhole();
+      // A server that is read-only prepares and commits what was begun before; nobody would have it.
+      await expect(transaction.query("XA PREPARE 'begun'")).rejects.toThrow();
+      transaction.destroy();
     },
   );
 
