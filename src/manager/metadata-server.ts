@@ -12,6 +12,7 @@ import { makeWritable } from '../engines/mysql/read-only.ts';
 import type { Home } from './home.ts';
 import { defaultPorts, type HomeConfig } from './home-config.ts';
 import { readMetadataCredentials, writeMetadataCredentials, type MetadataCredentials } from './secrets.ts';
+import { patiently } from './start-patience.ts';
 
 /** The one mysqld of a standalone installation's metadata; the manager makes and supervises it, without an agent. */
 export interface MetadataServer {
@@ -57,7 +58,7 @@ export async function openMetadataServer(options: MetadataServerOptions): Promis
     if (at === undefined) throw new KlusterError('configuration', 'secrets/metadata.json names no server');
     const management = { user: credentials.user, password: credentials.password };
     const open = (): Promise<void> =>
-      withMysql({ ...at, ...management }, AbortSignal.timeout(10_000), makeWritable);
+      patiently(logger, (signal) => withMysql({ ...at, ...management }, signal, makeWritable));
     await open();
     const unsubscribe = instances.subscribe((event) => {
       if (event.type !== 'instance' || event.instance.state !== 'running') return;

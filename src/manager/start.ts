@@ -21,6 +21,7 @@ import { recordThisProcess } from './process-file.ts';
 import { Resources } from './resources.ts';
 import { Retention, type RetentionOptions } from './retention.ts';
 import { catalogKey, installationSecret } from './secrets.ts';
+import { patiently } from './start-patience.ts';
 import { makeWatches, type Watches } from './watches.ts';
 
 export interface ManagerOptions {
@@ -45,8 +46,6 @@ const defaultConfig: HomeConfig = {
   hostaddr: '127.0.0.1',
   tokens: [],
 };
-
-const startDeadlineMs = 60_000;
 
 /**
  * Starts the manager of one installation: metadata server, schema, a new term of office, the jobs that were under way, the
@@ -87,12 +86,10 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   resources.add('metadata connections', () => database.close());
   const catalog = new Catalog(database, await catalogKey(home));
   const at: HostPort = { hostaddr: config.hostaddr, port: config.port };
-  await database.takeOffice(
-    `${colonAddress(at)} pid ${String(process.pid)}`,
-    AbortSignal.timeout(startDeadlineMs),
-  );
-  await recordMetadataServer(catalog, metadata);
-  const given = await giveMissingAccess(catalog, AbortSignal.timeout(startDeadlineMs));
+  const holder = `${colonAddress(at)} pid ${String(process.pid)}`;
+  await patiently(logger, (signal) => database.takeOffice(holder, signal));
+  await patiently(logger, (signal) => recordMetadataServer(catalog, metadata, signal));
+  const given = await patiently(logger, (signal) => giveMissingAccess(catalog, signal));
   if (given.length > 0)
     logger.info({ clusters: given }, 'compute nodes were given access to the metadata server');
 
@@ -158,7 +155,7 @@ async function assemble({ home, config, logger, resources }: Assembly): Promise<
   });
   resources.add('API', () => server.close());
   const url = await listen(server, config);
-  await database.write((sql) => catalog.managers.setLeader(sql, at));
+  await patiently(logger, (signal) => database.write((sql) => catalog.managers.setLeader(sql, at), signal));
   return url;
 }
 
@@ -185,13 +182,12 @@ function startWatches(
 
 async function openDatabase(metadata: MetadataServer, logger: Logger): Promise<MetadataDatabase> {
   const options = { ...metadata.at, ...metadata.management, database: metadataDatabaseName };
-  const signal = AbortSignal.timeout(startDeadlineMs);
-  await createMetadataDatabase(options, signal);
+  await patiently(logger, (signal) => createMetadataDatabase(options, signal));
   const database = MetadataDatabase.open(options);
   try {
-    const applied = await migrate(database, { signal });
+    const applied = await patiently(logger, (signal) => migrate(database, { signal }));
     if (applied.length > 0) logger.info({ applied }, 'the metadata schema was brought up to date');
-    await openMetadataReading(metadata, signal);
+    await patiently(logger, (signal) => openMetadataReading(metadata, signal));
     return database;
   } catch (error) {
     await database.close();
@@ -199,12 +195,16 @@ async function openDatabase(metadata: MetadataServer, logger: Logger): Promise<M
   }
 }
 
-async function recordMetadataServer(catalog: Catalog, { at, monitor }: MetadataServer): Promise<void> {
+async function recordMetadataServer(
+  catalog: Catalog,
+  { at, monitor }: MetadataServer,
+  signal: AbortSignal,
+): Promise<void> {
   await catalog.database.write(async (sql) => {
     await catalog.metadataNodes.put(sql, at, monitor);
     await catalog.metadataNodes.setPrimary(sql, at);
     await catalog.metadataNodes.setMode(sql, 'no_rep');
-  });
+  }, signal);
 }
 
 async function listen(

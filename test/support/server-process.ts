@@ -92,7 +92,10 @@ export async function served(
 
 function accepts(at: { readonly host: string; readonly port: number }): Promise<boolean> {
   return new Promise((resolve) => {
-    const socket = connect(at);
+    // From the address itself, a port that Linux gives to outgoing connections now and then connects with itself, and is
+    // taken for a minute then.
+    const from = at.host.startsWith('127.') ? { localAddress: '127.255.255.254' } : {};
+    const socket = connect({ ...at, ...from });
     const settle = (answer: boolean) => {
       socket.destroy();
       resolve(answer);

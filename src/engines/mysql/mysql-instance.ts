@@ -50,6 +50,8 @@ const restartExitCode = 16;
 const readingDenied = 1142;
 /** A server that starts accepts connections but greets only when it is ready. */
 const greetingMs = 1_000;
+/** Of a session with a server that has just told that it is ready: patience costs nothing, and a failure the whole job. */
+const bootstrapConnectMs = 30_000;
 /** Of a session that asks a server which has served already. */
 const pulseConnectMs = 400;
 
@@ -180,7 +182,8 @@ export class MysqlInstance implements EngineInstance {
 
   async bootstrap(signal: AbortSignal): Promise<void> {
     const { accounts, localPassword } = this.#input;
-    const root = { socket: this.#layout.socket, user: 'root', password: '', connectMs: greetingMs };
+    const { socket } = this.#layout;
+    const root = { socket, user: 'root', password: '', connectMs: bootstrapConnectMs };
     const statements = bootstrapStatements({ accounts, localPassword, dialect: mysqlDialect(this.version) });
     try {
       await withLocalSession(root, signal, async (session) => {

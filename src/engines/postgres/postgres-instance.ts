@@ -33,6 +33,8 @@ export interface PostgresInstanceInput {
 }
 
 const connectMs = 1_000;
+/** Of a session with a server that has just told that it is ready: patience costs nothing, and a failure the whole job. */
+const bootstrapConnectMs = 30_000;
 const orphanPollMs = 20;
 const orphanWaitMs = 5_000;
 
@@ -119,12 +121,12 @@ export class PostgresInstance implements EngineInstance {
   }
 
   async probe(signal: AbortSignal): Promise<void> {
-    await this.#withSession(signal, (session) => session.query('SELECT 1'));
+    await this.#withSession({ signal, connectMs }, (session) => session.query('SELECT 1'));
   }
 
   async bootstrap(signal: AbortSignal): Promise<void> {
     try {
-      await this.#withSession(signal, async (session) => {
+      await this.#withSession({ signal, connectMs: bootstrapConnectMs }, async (session) => {
         for (const { user, password } of this.#input.accounts) {
           const found = await session.query('SELECT FROM pg_roles WHERE rolname = $1', [user]);
           const verb = found.rowCount === 0 ? 'CREATE' : 'ALTER';
@@ -149,14 +151,20 @@ export class PostgresInstance implements EngineInstance {
     return /could not bind .*: Address already in use/.test(log) ? 'port_busy' : null;
   }
 
-  async #withSession(signal: AbortSignal, work: (session: Client) => Promise<unknown>): Promise<void> {
+  async #withSession(
+    {
+      signal,
+      connectMs: connectionTimeoutMillis,
+    }: { readonly signal: AbortSignal; readonly connectMs: number },
+    work: (session: Client) => Promise<unknown>,
+  ): Promise<void> {
     signal.throwIfAborted();
     const session = new Client({
       host: this.#layout.sockets,
       port: this.#input.spec.port,
       user: localRole,
       database: 'postgres',
-      connectionTimeoutMillis: connectMs,
+      connectionTimeoutMillis,
       query_timeout: 30_000,
     });
     const lost: { error?: Error } = {};

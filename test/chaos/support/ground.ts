@@ -6,6 +6,7 @@ import { ProcessInstallation } from '../../support/installation-process.ts';
 import { askDoctor, expectHealthy } from '../../support/healthy.ts';
 import { expectNothingLeft } from '../../support/nothing-left.ts';
 import { expectWorkingCluster } from '../../support/working-cluster.ts';
+import { answered } from './answered.ts';
 import { victims, type Attempt } from './attempt.ts';
 import type { MissionCase, SweepState } from './mission-case.ts';
 import { missionCases, sweepMachines } from './mission-cases.ts';
@@ -15,6 +16,9 @@ import { struck } from './strike.ts';
 
 /** Each time the job gets past at least one more of its points; more often than any job has some where it fails. */
 const maximumRounds = 40;
+
+/** For a manager that has just started. */
+const answerMs = 60_000;
 
 export interface GroundOptions {
   readonly directory: string;
@@ -128,7 +132,7 @@ export class Ground {
 
   async #state(): Promise<SweepState> {
     const { client, machines } = this.#installation;
-    const [cluster = null] = await client.clusters();
+    const [cluster = null] = await answered(answerMs, () => client.clusters());
     return { cluster, machines };
   }
 
@@ -155,10 +159,10 @@ export class Ground {
       await this.#aside(mission.after);
       await this.#expectHealthy();
     }
-    const [cluster] = await this.#installation.client.clusters();
-    if ((cluster === undefined) !== (this.#shape === null))
+    const { cluster } = await this.#state();
+    if ((cluster === null) !== (this.#shape === null))
       throw new Error('there is a cluster too much, or one is gone');
-    if (cluster === undefined || this.#shape === null) return expectNothingLeft(this.#installation);
+    if (cluster === null || this.#shape === null) return expectNothingLeft(this.#installation);
     const [shards, nodes, comps] = this.#shape;
     await expectWorkingCluster(this.#installation, cluster.cluster_id, { shards, nodes, comps });
   }
@@ -166,7 +170,7 @@ export class Ground {
   async #expectHealthy(): Promise<void> {
     const { client } = this.#installation;
     try {
-      await expectHealthy(client, 90_000);
+      await answered(answerMs, () => expectHealthy(client, 90_000));
     } catch (error) {
       throw new Error(`it left ${JSON.stringify(await askDoctor(client), null, 1)}`, { cause: error });
     }

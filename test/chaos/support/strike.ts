@@ -1,9 +1,9 @@
 import { randomUUID } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { setTimeout as sleep } from 'node:timers/promises';
-import { KlusterError } from '../../../src/core/errors/kluster-error.ts';
 import type { JsonObject } from '../../../src/core/json.ts';
 import type { JobJson } from '../../../src/core/rest-types.ts';
+import { answered } from './answered.ts';
 import type { Faults, ProcessInstallation } from '../../support/installation-process.ts';
 
 /** Kills something other than the manager; the step's title says what the job is at, when it is at a step. */
@@ -34,12 +34,12 @@ export async function struck(
     try {
       const key = randomUUID();
       const { jobType, paras } = job;
-      const id = await answered(() => installation.submit(jobType, paras, key));
+      const id = await answered(jobMs, () => installation.submit(jobType, paras, key));
       const remember = (view: JobJson): boolean => {
         known = view;
         return view.phase === 'ended';
       };
-      return await answered(() => installation.when(id, 'ended', remember, jobMs));
+      return await answered(jobMs, () => installation.when(id, 'ended', remember, jobMs));
     } finally {
       await sleep(lastPointMs);
       ended.abort();
@@ -66,19 +66,6 @@ export async function struck(
   await installation.killManager();
   await installation.startManager();
   return { job: end.value, kills: kills.value };
-}
-
-/** Asks again while the manager is stopped for so long that a question goes unanswered. */
-async function answered<T>(question: () => Promise<T>): Promise<T> {
-  const deadline = performance.now() + jobMs;
-  for (;;) {
-    try {
-      return await question();
-    } catch (error) {
-      const isSilent = error instanceof KlusterError && error.kind === 'manager_unreachable';
-      if (!isSilent || performance.now() > deadline) throw error;
-    }
-  }
 }
 
 async function lastLine(file: string): Promise<string> {
