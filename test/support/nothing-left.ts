@@ -115,5 +115,6 @@ export async function whatIsLeft(installation: Inspected): Promise<readonly stri
 
 /** Fails with the name of everything that is left when no cluster is supposed to exist. All agents must answer. */
 export async function expectNothingLeft(installation: Inspected): Promise<void> {
-  expect(await whatIsLeft(installation)).toEqual([]);
+  const left = await whatIsLeft(installation);
+  expect(left, left.join('; ')).toEqual([]);
 }
