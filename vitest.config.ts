@@ -3,7 +3,7 @@ import { announceTestRun } from './test/support/test-run.ts';
 
 announceTestRun();
 
-/** One folder of tests; folders run one after the other in the order of `order`. */
+/** One folder of tests; folders run one after the other in the order of `order`, those of the same side by side. */
 function folder(name: string, order: number, limits: { seconds: number; filesAtOnce: number }) {
   return {
     test: {
