@@ -17,6 +17,7 @@ export function answerOf(layout: Layout, place: NodePlace, text: string): Simula
   const source = layout.sourceOf(place.node);
   const ofReplica = (value: string): string | null => (isSource ? null : value);
   return one({
+    server_uuid: `3f1c2d84-0000-11f0-8000-${String(place.node).padStart(12, '0')}`,
     super_read_only: isSource ? '0' : '1',
     semi_sync: isSource ? '1' : '0',
     wait_for: '1',
