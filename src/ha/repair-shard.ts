@@ -1,6 +1,4 @@
-import { randomUUID } from 'node:crypto';
-import { KlusterError } from '../core/errors/kluster-error.ts';
-import { colonAddress, type StorageNode } from '../core/model.ts';
+import type { StorageNode } from '../core/model.ts';
 import { startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
 import { bootstrapGroup, joinGroup, leaveGroup, ownGroupState } from '../engines/mysql/group.ts';
@@ -10,6 +8,7 @@ import { EngineSqlError } from '../engines/sql-error.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
 import { follow } from './follow.ts';
+import { killServer } from './kill-server.ts';
 import { serviceUsers } from './service-users.ts';
 import { openPrimary, requireOffice } from './open-primary.ts';
 import { changeAcknowledgements } from './set-acknowledgements.ts';
@@ -21,8 +20,6 @@ import type { RepairContext } from './repair-context.ts';
 const joinTimeoutMs = 60_000;
 const closeWaitMs = 3000;
 const commitWaitMs = 5000;
-/** A process that waits for a disk does not end before that answers; nobody is kept waiting for it. */
-const killWaitMs = 8000;
 
 /** Does the one action of a diagnosis. Each may be repeated. */
 export async function repairShard(
@@ -87,22 +84,6 @@ async function closeNode(context: RepairContext, node: StorageNode, signal: Abor
     if (!(error instanceof EngineSqlError)) throw error;
     await killServer(context, node, signal);
   }
-}
-
-/** Its agent starts it again, if need be when its disk can be written to. */
-async function killServer(
-  { agents, catalog }: RepairContext,
-  node: StorageNode,
-  signal: AbortSignal,
-): Promise<void> {
-  const machine = await catalog.database.read(
-    (sql) => catalog.machines.findById(sql, node.machineId),
-    signal,
-  );
-  if (machine === undefined)
-    throw new KlusterError('metadata', `the machine of ${colonAddress(node)} is not in the catalog`);
-  const agent = agents.at({ hostaddr: machine.hostaddr, port: machine.agentPort });
-  await agent.killAndStart(node.instanceId, `kill ${randomUUID()}`, { signal, deadlineMs: killWaitMs });
 }
 
 async function recordPrimary(

@@ -9,7 +9,9 @@ import { KeyedMutex } from '../jobs/keyed-mutex.ts';
 import type { ShardGate, ShardWord } from '../jobs/services.ts';
 import { AddressBook } from './address-book.ts';
 import { diagnose } from './diagnose.ts';
-import type { Diagnosis } from './diagnosis.ts';
+import type { Diagnosis, ShardAction } from './diagnosis.ts';
+import { HungFollows } from './hung-follows.ts';
+import { killServer } from './kill-server.ts';
 import { observeShard, type ShardRecord, type ShardWitnesses } from './observe-shard.ts';
 import { areWatched, routineLook, type Pace } from './pace.ts';
 import type { RepairContext } from './repair-context.ts';
@@ -56,6 +58,7 @@ interface Watched {
   readonly starvation: Since;
   readonly isolation: Since;
   readonly primaryDisk: Since;
+  readonly hungFollows: HungFollows;
   /** That serve, as last read. */
   nodes: readonly StorageNode[];
   diagnosis: Diagnosis | null;
@@ -151,6 +154,7 @@ export class ShardWatch implements ShardGate {
           starvation: new Since(),
           isolation: new Since(),
           primaryDisk: new Since(),
+          hungFollows: new HungFollows(),
           nodes: [],
           diagnosis: null,
         });
@@ -209,9 +213,21 @@ export class ShardWatch implements ShardGate {
     if (diagnosis.action !== null) {
       // Told before it is done: what an action that hangs was meant for must be known.
       this.#tell(watched, diagnosis);
-      await repairShard(context, diagnosis.action, signal);
+      await this.#repair(watched, context, diagnosis.action, signal);
     }
     return diagnosis;
+  }
+
+  async #repair(
+    { hungFollows }: Watched,
+    context: RepairContext,
+    action: ShardAction,
+    signal: AbortSignal,
+  ): Promise<void> {
+    const repair = (): Promise<void> => repairShard(context, action, signal);
+    if (action.kind !== 'follow') return repair();
+    const kill = (): Promise<void> => killServer(context, action.node, signal);
+    await hungFollows.attempt(action.node.id, repair, kill);
   }
 
   /** Null while no node of the shard serves. */
