@@ -102,6 +102,11 @@ export class GtidSet {
     );
   }
 
+  /** What comes from sources that `other` has anything of. */
+  ofSourcesIn(other: GtidSet): GtidSet {
+    return new GtidSet(new Map([...this.sources].filter(([source]) => other.sources.has(source))));
+  }
+
   contains(other: GtidSet): boolean {
     return other.subtract(this).isEmpty;
   }

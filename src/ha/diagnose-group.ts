@@ -22,6 +22,7 @@ export function diagnoseGroup(shard: ShardObservation): Diagnosis {
   const recorded = online.find(({ node }) => node.memberState === 'source');
   const down = memberDown(present, online);
   return (
+    forkedGroup(present, online) ??
     movedPrimary(online) ??
     groupPrimaryDisk(shard) ??
     (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
@@ -83,11 +84,37 @@ function seesMajority({ group }: NodeAnswer): boolean {
   return group.filter((member) => member.state === 'ONLINE').length * 2 > group.length;
 }
 
+function leads({ node, answer }: Answered): boolean {
+  return seesMajority(answer) && answer.group.some((member) => member.primary && sameAddress(member, node));
+}
+
+/**
+ * A member that joins while its group loses the majority can end up alone in a group of its own (seen with 9.7, when the last
+ * member that was left gave up): it accepts writes, and lacks what the former group has acknowledged. What was not written by
+ * the group does not count.
+ */
+function forkedGroup(present: readonly Answered[], online: readonly Answered[]): Diagnosis | null {
+  for (const primary of online.filter(leads)) {
+    const has = GtidSet.parse(primary.answer.gtids);
+    const ahead = present.filter(
+      ({ node, answer }) =>
+        !primary.answer.group.some((member) => sameAddress(member, node)) &&
+        !GtidSet.parse(answer.gtids).ofSourcesIn(has).subtract(has).isEmpty,
+    );
+    if (ahead.length === 0) continue;
+    return {
+      state: 'group_forked',
+      reason:
+        `${colonAddress(primary.node)} leads a group without ${addresses(ahead)}, which have transactions that it lacks: ` +
+        'it leaves that group',
+      action: { kind: 'leave_group', node: primary.node },
+    };
+  }
+  return null;
+}
+
 function movedPrimary(online: readonly Answered[]): Diagnosis | null {
-  const primary = online.find(
-    ({ node, answer }) =>
-      seesMajority(answer) && answer.group.some((member) => member.primary && sameAddress(member, node)),
-  );
+  const primary = online.find(leads);
   if (primary === undefined || primary.node.memberState === 'source') return null;
   return {
     state: 'primary_moved',

@@ -36,6 +36,8 @@ export type ShardState =
   | 'primary_moved'
   /** A compute node sends its sessions to another server than the primary. */
   | 'route_stale'
+  /** A node leads a group that lacks transactions of others, which are not in it. */
+  | 'group_forked'
   /** No member of the group runs, and all of them answer. */
   | 'group_down'
   /** No member of the group runs, but not all of them answer: one of those may be running it. */
@@ -107,6 +109,7 @@ export type ShardAction =
   | { readonly kind: 'record_primary'; readonly node: StorageNode }
   | { readonly kind: 'bootstrap_group'; readonly node: StorageNode }
   | { readonly kind: 'join_group'; readonly node: StorageNode }
+  | { readonly kind: 'leave_group'; readonly node: StorageNode }
   | { readonly kind: 'start_replica'; readonly node: StorageNode }
   | RebuildAction
   | { readonly kind: 'follow'; readonly node: StorageNode; readonly primary: StorageNode }

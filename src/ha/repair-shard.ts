@@ -59,6 +59,9 @@ export async function repairShard(
         await session.execute('SET GLOBAL offline_mode = OFF');
         await joinGroup(session);
       });
+    case 'leave_group':
+      await requireOffice(context, signal);
+      return withMysql(address, signal, leaveGroup);
     case 'bootstrap_group':
       await requireOffice(context, signal);
       return withMysql(address, signal, bootstrapGroup);

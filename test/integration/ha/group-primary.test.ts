@@ -9,6 +9,7 @@ import type { SqlSession } from '../../../src/engines/sql.ts';
 import { Disk } from '../../chaos/support/disk.ts';
 import { whyNot } from '../../chaos/support/possible.ts';
 import { TestInstallation } from '../../support/installation.ts';
+import { expectHealthy } from '../../support/healthy.ts';
 import { scratchDirectory } from '../../support/scratch.ts';
 
 const impossible = await whyNot();
@@ -38,8 +39,11 @@ describe('a group that elects another primary', () => {
     });
   });
   afterAll(async () => {
-    await installation.close();
-    for (const disk of disks.values()) await disk.release();
+    try {
+      await installation.close();
+    } finally {
+      for (const disk of disks.values()) await disk.release();
+    }
   });
 
   async function nodes(): Promise<readonly StorageNodeJson[]> {
@@ -78,6 +82,7 @@ describe('a group that elects another primary', () => {
       await onSource((session) =>
         session.query("DELETE FROM kunlun_sysdb.cluster_info WHERE cluster_name = 'full'"),
       );
+      await expectHealthy(installation.client);
     },
   );
 

@@ -40,6 +40,7 @@ describe('GTID sets', () => {
     const set = GtidSet.parse(`${first}:1-3:blue:1,${second}:7`);
     expect(set.notOf(first.toUpperCase()).toString()).toBe(`${second}:7`);
     expect(set.notOf(second).toString()).toBe(`${first}:1-3,${first}:blue:1`);
+    expect(set.ofSourcesIn(GtidSet.parse(`${first}:9`)).toString()).toBe(`${first}:1-3`);
   });
 
   it('agrees with plain sets on union, difference, containment and size', () => {

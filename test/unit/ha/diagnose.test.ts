@@ -323,6 +323,37 @@ describe('mgr', () => {
       'record_primary',
       2,
     ],
+    [
+      'a member that joined founded a group of its own, without what the last one of the former group has',
+      [member(1), ahead, null],
+      'group_forked',
+      'leave_group',
+      1,
+    ],
+    [
+      'so did another one than the recorded primary: it is not recorded',
+      [null, ahead, member(3)],
+      'group_forked',
+      'leave_group',
+      3,
+    ],
+    [
+      'what a node outside has written by itself is no reason to give the group up',
+      [
+        member(1, 3),
+        { ...offline, gtids: `${uuid}:1-10,00000000-0000-0000-0000-000000000002:1` },
+        member(1, 3),
+      ],
+      'member_down',
+      'join_group',
+      2,
+    ],
+    [
+      'a member that the group still lists may have been asked later',
+      [member(1, 2, 3), { ...ahead, groupState: 'ONLINE', group: view(1, 2, 3) }, member(1, 2, 3)],
+      'healthy',
+      null,
+    ],
     ['a primary without majority was not elected', [null, cutOff(2), null], 'primary_unreachable', null],
     [
       'the primary is out of the group, which has no other yet',
