@@ -22,11 +22,12 @@ export function diagnoseGroup(shard: ShardObservation): Diagnosis {
   const recorded = online.find(({ node }) => node.memberState === 'source');
   const down = memberDown(present, online);
   return (
-    forkedGroup(present, online) ??
+    forkedGroup(shard, present) ??
     movedPrimary(online) ??
     groupPrimaryDisk(shard) ??
     (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
-    (down !== null && down.action !== null ? down : lostPrimary(shard, online)) ??
+    (down !== null && down.action !== null ? down : null) ??
+    lostPrimary(shard, online) ??
     down ??
     otherDisk(shard) ??
     unreachableNode(shard) ??
@@ -91,10 +92,13 @@ function leads({ node, answer }: Answered): boolean {
 /**
  * A member that joins while its group loses the majority can end up alone in a group of its own (seen with 9.7, when the last
  * member that was left gave up): it accepts writes, and lacks what the former group has acknowledged. What was not written by
- * the group does not count.
+ * the group does not count. A group of most nodes is the shard's, and so is that of the recorded primary, which joins only
+ * after its successor was recorded: a node outside may have what such a fork has written.
  */
-function forkedGroup(present: readonly Answered[], online: readonly Answered[]): Diagnosis | null {
-  for (const primary of online.filter(leads)) {
+function forkedGroup({ nodes, stopped }: ShardObservation, present: readonly Answered[]): Diagnosis | null {
+  const isSmall = ({ answer }: Answered): boolean => answer.group.length * 2 <= nodes.length + stopped.length;
+  const leaders = present.filter((one) => one.answer.groupState === 'ONLINE' && leads(one));
+  for (const primary of leaders.filter((one) => one.node.memberState !== 'source' && isSmall(one))) {
     const has = GtidSet.parse(primary.answer.gtids);
     const ahead = present.filter(
       ({ node, answer }) =>

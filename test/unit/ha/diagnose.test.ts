@@ -325,17 +325,24 @@ describe('mgr', () => {
     ],
     [
       'a member that joined founded a group of its own, without what the last one of the former group has',
-      [member(1), ahead, null],
-      'group_forked',
-      'leave_group',
-      1,
-    ],
-    [
-      'so did another one than the recorded primary: it is not recorded',
       [null, ahead, member(3)],
       'group_forked',
       'leave_group',
       3,
+    ],
+    [
+      'most nodes are a group again, and a node outside has what a fork has written',
+      [ahead, member(2, 3), member(2, 3)],
+      'primary_moved',
+      'record_primary',
+      2,
+    ],
+    [
+      'the recorded primary is alone, and a node outside has what a fork has written',
+      [member(1), ahead, null],
+      'member_down',
+      'join_group',
+      2,
     ],
     [
       'what a node outside has written by itself is no reason to give the group up',
