@@ -8,6 +8,7 @@ import { managerUrl, writeHomeConfig, type HomeConfig } from '../../src/manager/
 import { installationSecret } from '../../src/manager/secrets.ts';
 import { startKluster } from './kluster-program.ts';
 import { shareTemplates } from './shared-templates.ts';
+import { machineParas } from '../../test/support/installation.ts';
 
 const agentPort = 35_002;
 const portsOfMachine = 60;
@@ -86,18 +87,8 @@ export class BenchInstallation {
     ] as const) {
       // Group replication binds its port on every address of the host, so its machines may not share ports.
       const first = firstPort + index * portsOfMachine;
-      await this.run('create_machine', {
-        hostaddr,
-        machine_type: machineType,
-        port_range: `${String(first)}-${String(first + portsOfMachine - 1)}`,
-        rack_id: '1',
-        datadir: data,
-        logdir: data,
-        wal_log_dir: data,
-        comp_datadir: data,
-        total_mem: '16384',
-        total_cpu_cores: '8',
-      });
+      const ports = `${String(first)}-${String(first + portsOfMachine - 1)}`;
+      await this.run('create_machine', machineParas({ hostaddr, dataDirectory: data }, machineType, ports));
     }
   }
 

@@ -11,7 +11,7 @@ import type { JobJson } from '../../src/core/rest-types.ts';
 import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { writeHomeConfig } from '../../src/manager/home-config.ts';
 import { installationSecret } from '../../src/manager/secrets.ts';
-import { portRange, type InstallationLayout, type TestMachine } from './installation.ts';
+import { machineParas, portRange, type InstallationLayout, type TestMachine } from './installation.ts';
 import { expectHealthy } from './healthy.ts';
 import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
@@ -197,20 +197,10 @@ export class ProcessInstallation {
   }
 
   async #register(machine: TestMachine): Promise<void> {
-    const { hostaddr, dataDirectory } = machine;
+    const { hostaddr } = machine;
     for (const machineType of ['storage', 'computer'] as const) {
-      const job = await this.run('create_machine', {
-        hostaddr,
-        machine_type: machineType,
-        port_range: portRange(machineType, this.machines.indexOf(machine), this.#portBlock),
-        rack_id: '1',
-        datadir: dataDirectory,
-        logdir: dataDirectory,
-        wal_log_dir: dataDirectory,
-        comp_datadir: dataDirectory,
-        total_mem: '16384',
-        total_cpu_cores: '8',
-      });
+      const ports = portRange(machineType, this.machines.indexOf(machine), this.#portBlock);
+      const job = await this.run('create_machine', machineParas(machine, machineType, ports));
       if (job.status !== 'done')
         throw new Error(`${hostaddr} was not registered: ${String(job.error?.message)}`);
     }

@@ -43,9 +43,31 @@ const worker = Number(process.env['VITEST_POOL_ID'] ?? '0');
  * part of group_replication_local_address when it listens), so "machines" of one host may not share ports, nor may files
  * of tests that run at the same time. Those of storage nodes are above what Linux gives to outgoing connections.
  */
-export function portRange(machineType: 'storage' | 'computer', index: number, block = worker): string {
+export function portRange(machineType: MachineType, index: number, block = worker): string {
   const first = (machineType === 'storage' ? 61_000 : 47_000) + block * 600 + index * 60;
   return `${String(first)}-${String(first + 59)}`;
+}
+
+type MachineType = 'storage' | 'computer';
+
+/** What create_machine takes: everything of the machine is in its one directory. */
+export function machineParas(
+  { hostaddr, dataDirectory }: Pick<TestMachine, 'hostaddr' | 'dataDirectory'>,
+  machineType: MachineType,
+  ports: string,
+): Record<string, string> {
+  return {
+    hostaddr,
+    machine_type: machineType,
+    port_range: ports,
+    rack_id: '1',
+    datadir: dataDirectory,
+    logdir: dataDirectory,
+    wal_log_dir: dataDirectory,
+    comp_datadir: dataDirectory,
+    total_mem: '16384',
+    total_cpu_cores: '8',
+  };
 }
 
 /** A whole installation in this process: one manager, an agent on each of several loopback addresses, real engines. */
@@ -141,21 +163,8 @@ export class TestInstallation {
 
   async register(machine: TestMachine, overrides: Record<string, string> = {}): Promise<void> {
     for (const machineType of ['storage', 'computer'] as const) {
-      const { dataDirectory, hostaddr } = machine;
       const ports = portRange(machineType, this.machines.indexOf(machine));
-      await this.done('create_machine', {
-        hostaddr,
-        machine_type: machineType,
-        port_range: ports,
-        rack_id: '1',
-        datadir: dataDirectory,
-        logdir: dataDirectory,
-        wal_log_dir: dataDirectory,
-        comp_datadir: dataDirectory,
-        total_mem: '16384',
-        total_cpu_cores: '8',
-        ...overrides,
-      });
+      await this.done('create_machine', { ...machineParas(machine, machineType, ports), ...overrides });
     }
   }
 

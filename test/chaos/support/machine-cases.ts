@@ -1,5 +1,5 @@
 import type { JsonObject } from '../../../src/core/json.ts';
-import { portRange, type TestMachine } from '../../support/installation.ts';
+import { machineParas, portRange, type TestMachine } from '../../support/installation.ts';
 import type { MissionCase, SweepState } from './mission-case.ts';
 
 /** It carries nothing. */
@@ -9,22 +9,8 @@ function spare({ machines }: SweepState): TestMachine {
   return found;
 }
 
-function spareMachine(state: SweepState): JsonObject {
-  const { machines } = state;
-  const { hostaddr, dataDirectory } = spare(state);
-  return {
-    hostaddr,
-    machine_type: 'computer',
-    port_range: portRange('computer', machines.length - 1),
-    rack_id: '1',
-    datadir: dataDirectory,
-    logdir: dataDirectory,
-    wal_log_dir: dataDirectory,
-    comp_datadir: dataDirectory,
-    total_mem: '16384',
-    total_cpu_cores: '8',
-  };
-}
+const spareMachine = (state: SweepState): JsonObject =>
+  machineParas(spare(state), 'computer', portRange('computer', state.machines.length - 1));
 
 /** The machine is registered when an installation begins. */
 export const machineCases: readonly MissionCase[] = [
