@@ -252,6 +252,7 @@ upsert_row(KlusterModify *modify, ResultRelInfo *target, TupleTableSlot *propose
 	{
 		if (has_key && find_existing(modify, upsert, target->ri_onConflict->oc_Existing))
 			return update_existing(modify, target, proposed);
+		/* A claim locks what is in the way, for the next look to find; what that does not find is told by a plain INSERT. */
 		if (attempt % 2 == 0 ? kluster_claim_row(modify, proposed) > 0 : kluster_insert_row(modify, proposed) > 0)
 			return stored_as_new(modify, has_key, proposed);
 	}
