@@ -19,6 +19,7 @@
 #include "ddl_applied.h"
 #include "ddl_failure.h"
 #include "ddl_shared.h"
+#include "shared_memory.h"
 
 PG_FUNCTION_INFO_V1(kluster_show_ddl_failure);
 PG_FUNCTION_INFO_V1(kluster_retry_ddl);
@@ -37,42 +38,24 @@ typedef struct Shared
 } Shared;
 
 static Shared *shared = NULL;
-static shmem_startup_hook_type previous_startup = NULL;
-static shmem_request_hook_type previous_request = NULL;
 
 static void
-request(void)
-{
-	if (previous_request)
-		previous_request();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
-	RequestNamedLWLockTranche("kluster definition failure", 1);
-}
-
-static void
-startup(void)
+begin(void)
 {
 	bool		found;
 
-	if (previous_startup)
-		previous_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shared = ShmemInitStruct("kluster definition failure", sizeof(Shared), &found);
 	if (!found)
 	{
 		memset(shared, 0, sizeof(Shared));
 		shared->lock = &GetNamedLWLockTranche("kluster definition failure")->lock;
 	}
-	LWLockRelease(AddinShmemInitLock);
 }
 
 void
 kluster_ddl_failure_init(void)
 {
-	previous_request = shmem_request_hook;
-	shmem_request_hook = request;
-	previous_startup = shmem_startup_hook;
-	shmem_startup_hook = startup;
+	kluster_share(sizeof(Shared), "kluster definition failure", begin);
 }
 
 KlusterDdlFailure

@@ -6,15 +6,15 @@
 #include "miscadmin.h"
 #include "pgstat.h"
 #include "storage/condition_variable.h"
-#include "storage/ipc.h"
 #include "storage/latch.h"
-#include "storage/lwlock.h"
+#include "storage/ipc.h"
 #include "storage/shmem.h"
 #include "storage/spin.h"
 #include "utils/timestamp.h"
 
 #include "ddl_failure.h"
 #include "ddl_shared.h"
+#include "shared_memory.h"
 
 typedef struct Shared
 {
@@ -25,25 +25,12 @@ typedef struct Shared
 } Shared;
 
 static Shared *shared = NULL;
-static shmem_startup_hook_type previous_startup = NULL;
-static shmem_request_hook_type previous_request = NULL;
 
 static void
-request(void)
-{
-	if (previous_request)
-		previous_request();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(Shared)));
-}
-
-static void
-startup(void)
+begin(void)
 {
 	bool		found;
 
-	if (previous_startup)
-		previous_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shared = ShmemInitStruct("kluster definitions", sizeof(Shared), &found);
 	if (!found)
 	{
@@ -51,16 +38,12 @@ startup(void)
 		SpinLockInit(&shared->mutex);
 		ConditionVariableInit(&shared->changed);
 	}
-	LWLockRelease(AddinShmemInitLock);
 }
 
 void
 kluster_ddl_shared_init(void)
 {
-	previous_request = shmem_request_hook;
-	shmem_request_hook = request;
-	previous_startup = shmem_startup_hook;
-	shmem_startup_hook = startup;
+	kluster_share(sizeof(Shared), NULL, begin);
 }
 
 KlusterDdlProgress

@@ -12,35 +12,20 @@
 
 #include "miscadmin.h"
 #include "port/atomics.h"
-#include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 
 #include "global_transaction.h"
+#include "shared_memory.h"
 #include "topology.h"
 
 static pg_atomic_uint32 *counter = NULL;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
 static void
-request_shared_memory(void)
-{
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(*counter)));
-}
-
-static void
-start_shared_memory(void)
+begin(void)
 {
 	bool		found;
 	uint32		start;
 
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	counter = ShmemInitStruct("kluster transactions", sizeof(*counter), &found);
 	if (!found)
 	{
@@ -48,16 +33,12 @@ start_shared_memory(void)
 			start = (uint32) time(NULL);
 		pg_atomic_init_u32(counter, start);
 	}
-	LWLockRelease(AddinShmemInitLock);
 }
 
 void
 kluster_global_transaction_init(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shared_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_shared_memory;
+	kluster_share(sizeof(*counter), NULL, begin);
 }
 
 void

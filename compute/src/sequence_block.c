@@ -22,6 +22,7 @@
 #include "ddl_store.h"
 #include "quote.h"
 #include "sequence_block.h"
+#include "shared_memory.h"
 #include "topology.h"
 
 /* A block is no greater part of a sequence than that: what is lost of blocks must not use it up. */
@@ -46,38 +47,20 @@ typedef struct Kept
 
 static HTAB *blocks = NULL;
 static LWLock *lock = NULL;
-static shmem_startup_hook_type previous_startup = NULL;
-static shmem_request_hook_type previous_request = NULL;
 
 static void
-request(void)
-{
-	if (previous_request)
-		previous_request();
-	RequestAddinShmemSpace(hash_estimate_size(BLOCKS, sizeof(Kept)));
-	RequestNamedLWLockTranche(TRANCHE, 1);
-}
-
-static void
-startup(void)
+begin(void)
 {
 	HASHCTL		control = {.keysize = sizeof(Key), .entrysize = sizeof(Kept)};
 
-	if (previous_startup)
-		previous_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	blocks = ShmemInitHash("kluster sequence blocks", BLOCKS / 8, BLOCKS, &control, HASH_ELEM | HASH_BLOBS);
 	lock = &GetNamedLWLockTranche(TRANCHE)->lock;
-	LWLockRelease(AddinShmemInitLock);
 }
 
 void
 kluster_sequence_block_init(void)
 {
-	previous_request = shmem_request_hook;
-	shmem_request_hook = request;
-	previous_startup = shmem_startup_hook;
-	shmem_startup_hook = startup;
+	kluster_share(hash_estimate_size(BLOCKS, sizeof(Kept)), TRANCHE, begin);
 }
 
 bool

@@ -21,6 +21,7 @@
 #include "utils/memutils.h"
 #include "utils/timestamp.h"
 
+#include "shared_memory.h"
 #include "topology.h"
 #include "topology_json.h"
 #include "topology_shared.h"
@@ -49,26 +50,11 @@ static MemoryContext copy_context = NULL;
 static KlusterTopology *copy = NULL;
 static uint64 copy_version = 0;
 
-static shmem_request_hook_type previous_request_hook = NULL;
-static shmem_startup_hook_type previous_startup_hook = NULL;
-
 static void
-request_shared_memory(void)
-{
-	if (previous_request_hook)
-		previous_request_hook();
-	RequestAddinShmemSpace(MAXALIGN(sizeof(SharedTopology)));
-	RequestNamedLWLockTranche("kluster_topology", 1);
-}
-
-static void
-start_shared_memory(void)
+begin(void)
 {
 	bool		found;
 
-	if (previous_startup_hook)
-		previous_startup_hook();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	shared = ShmemInitStruct("kluster topology", sizeof(SharedTopology), &found);
 	if (!found)
 	{
@@ -79,16 +65,12 @@ start_shared_memory(void)
 		shared->length = 0;
 		ConditionVariableInit(&shared->changed);
 	}
-	LWLockRelease(AddinShmemInitLock);
 }
 
 void
 kluster_topology_init(void)
 {
-	previous_request_hook = shmem_request_hook;
-	shmem_request_hook = request_shared_memory;
-	previous_startup_hook = shmem_startup_hook;
-	shmem_startup_hook = start_shared_memory;
+	kluster_share(sizeof(SharedTopology), "kluster_topology", begin);
 	kluster_register_topology_worker();
 }
 
