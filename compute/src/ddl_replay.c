@@ -36,6 +36,7 @@
 #include "ddl_store.h"
 #include "topology.h"
 #include "update.h"
+#include "worker.h"
 
 #define HOME_DATABASE "postgres"
 
@@ -128,27 +129,15 @@ kluster_ddl_applier_main(Datum argument)
 static bool
 run_applier(const Order *order)
 {
-	BackgroundWorker worker;
-	BackgroundWorkerHandle *handle;
+	KlusterErrand errand = {
+		.function = "kluster_ddl_applier_main",
+		.what = "applier",
+		.database = order->database,
+		.order = order,
+		.length = sizeof(*order)
+	};
 
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_ConsistentState;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker.bgw_library_name, "kluster", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "kluster_ddl_applier_main", BGW_MAXLEN);
-	snprintf(worker.bgw_name, BGW_MAXLEN, "kluster applier in %s", order->database);
-	strlcpy(worker.bgw_type, "kluster applier", BGW_MAXLEN);
-	memcpy(worker.bgw_extra, order, sizeof(*order));
-	worker.bgw_notify_pid = MyProcPid;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-	{
-		ereport(LOG, (errmsg("no background worker is free to apply definitions"),
-					  errhint("Raise max_worker_processes.")));
-		return false;
-	}
-	(void) WaitForBackgroundWorkerShutdown(handle);
-	return kluster_ddl_progress().applied >= order->up_to;
+	return kluster_run_worker(&errand) && kluster_ddl_progress().applied >= order->up_to;
 }
 
 static bool

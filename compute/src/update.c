@@ -19,14 +19,15 @@
 #include "pgstat.h"
 #include "postmaster/bgworker.h"
 #include "storage/ipc.h"
-#include "storage/lwlock.h"
 #include "storage/shmem.h"
 #include "tcop/tcopprot.h"
 #include "utils/builtins.h"
 #include "utils/memutils.h"
 #include "utils/snapmgr.h"
 
+#include "shared_memory.h"
 #include "update.h"
+#include "worker.h"
 
 #define EXTENSION "kluster"
 #define HOME_DATABASE "postgres"
@@ -35,37 +36,20 @@ extern PGDLLEXPORT void kluster_updater_main(Datum argument);
 
 /* What an updater tells the launcher. */
 static bool *updated = NULL;
-static shmem_startup_hook_type previous_startup = NULL;
-static shmem_request_hook_type previous_request = NULL;
 
 static void
-request(void)
-{
-	if (previous_request)
-		previous_request();
-	RequestAddinShmemSpace(sizeof(*updated));
-}
-
-static void
-startup(void)
+begin(void)
 {
 	bool		found;
 
-	if (previous_startup)
-		previous_startup();
-	LWLockAcquire(AddinShmemInitLock, LW_EXCLUSIVE);
 	updated = ShmemInitStruct("kluster update", sizeof(*updated), &found);
 	*updated = false;
-	LWLockRelease(AddinShmemInitLock);
 }
 
 void
 kluster_update_init(void)
 {
-	previous_request = shmem_request_hook;
-	shmem_request_hook = request;
-	previous_startup = shmem_startup_hook;
-	shmem_startup_hook = startup;
+	kluster_share(sizeof(*updated), NULL, begin);
 }
 
 /* Does this database have the extension in another version? */
@@ -117,26 +101,17 @@ kluster_updater_main(Datum argument)
 static bool
 run_updater(const char *database)
 {
-	BackgroundWorker worker;
-	BackgroundWorkerHandle *handle;
+	KlusterErrand errand = {
+		.function = "kluster_updater_main",
+		.what = "updater",
+		.database = database,
+		.order = database,
+		.length = strlen(database) + 1
+	};
 
-	memset(&worker, 0, sizeof(worker));
-	worker.bgw_flags = BGWORKER_SHMEM_ACCESS | BGWORKER_BACKEND_DATABASE_CONNECTION;
-	worker.bgw_start_time = BgWorkerStart_RecoveryFinished;
-	worker.bgw_restart_time = BGW_NEVER_RESTART;
-	strlcpy(worker.bgw_library_name, "kluster", BGW_MAXLEN);
-	strlcpy(worker.bgw_function_name, "kluster_updater_main", BGW_MAXLEN);
-	snprintf(worker.bgw_name, BGW_MAXLEN, "kluster updater in %s", database);
-	strlcpy(worker.bgw_type, "kluster updater", BGW_MAXLEN);
-	strlcpy(worker.bgw_extra, database, BGW_EXTRALEN);
-	worker.bgw_notify_pid = MyProcPid;
 	*updated = false;
-	if (!RegisterDynamicBackgroundWorker(&worker, &handle))
-	{
-		ereport(LOG, (errmsg("no background worker is free to update the extension"), errhint("Raise max_worker_processes.")));
+	if (!kluster_run_worker(&errand))
 		return false;
-	}
-	(void) WaitForBackgroundWorkerShutdown(handle);
 	if (!*updated)
 		ereport(LOG,
 				(errmsg("the extension could not be updated in database \"%s\"", database),
