@@ -128,3 +128,17 @@ export const shard = {
   failoverPolicy: defaultFailoverPolicy,
   routes: [],
 } as const satisfies ShardObservation;
+
+/** The group as a member sees it: who leads, and who else is listed. */
+export const groupView = (leader: number, ...others: readonly number[]): NodeAnswer['group'] =>
+  [leader, ...others].map((index) => ({
+    ...at(index),
+    serverUuid: String(index),
+    state: 'ONLINE',
+    primary: index === leader,
+  }));
+export const groupMember = (leader: number, ...others: readonly number[]): NodeAnswer => ({
+  ...plain,
+  groupState: 'ONLINE',
+  group: groupView(leader, ...others),
+});

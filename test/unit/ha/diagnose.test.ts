@@ -1,10 +1,10 @@
 import { describe, expect, it } from 'vitest';
-import { clusterId, computeNodeId, instanceId, machineId, storageNodeId } from '../../../src/core/ids.ts';
-import type { ComputeNode, HaMode, HostPort } from '../../../src/core/model.ts';
+import { clusterId, computeNodeId, instanceId, machineId } from '../../../src/core/ids.ts';
+import type { ComputeNode, HostPort } from '../../../src/core/model.ts';
 import { isSpoilt } from '../../../src/ha/diagnose-replica.ts';
 import { diagnose } from '../../../src/ha/diagnose.ts';
-import type { ShardAction, ShardState } from '../../../src/ha/diagnosis.ts';
-import { defaultFailoverPolicy, type NodeAnswer } from '../../../src/ha/shard-observation.ts';
+import type { NodeAnswer } from '../../../src/ha/shard-observation.ts';
+import { checkDiagnosis, type DiagnosisCase } from '../../support/diagnosis-cases.ts';
 import {
   at,
   following,
@@ -17,64 +17,16 @@ import {
   uuid,
 } from '../../support/shard-observations.ts';
 
-/** The group as a member sees it: who leads, and who else is listed. */
-const view = (leader: number, ...others: readonly number[]): NodeAnswer['group'] =>
-  [leader, ...others].map((index) => ({
-    ...at(index),
-    serverUuid: String(index),
-    state: 'ONLINE',
-    primary: index === leader,
-  }));
-const member = (leader: number, ...others: readonly number[]): NodeAnswer => ({
-  ...plain,
-  groupState: 'ONLINE',
-  group: view(leader, ...others),
-});
-const offline = plain;
-const ahead: NodeAnswer = { ...offline, gtids: `${uuid}:1-12` };
-const apart: NodeAnswer = { ...offline, gtids: `${uuid}:1-9:13` };
-
-type Case = readonly [
-  situation: string,
-  answers: readonly (NodeAnswer | null)[],
-  state: ShardState,
-  action: ShardAction['kind'] | null,
-  on?: number,
-];
-
-function actedOn(action: ShardAction | null): number | null {
-  if (action === null) return null;
-  return action.kind === 'reroute' ? action.comp.id : action.node.id;
-}
-
-function check(haMode: HaMode, fullsyncLevel: number, [, answers, state, action, on]: Case): void {
-  const nodes = answers.map((answer, index) => seen(index + 1, answer));
-  const diagnosis = diagnose({
-    ...shard,
-    haMode,
-    fullsyncLevel,
-    acknowledgements: fullsyncLevel,
-    nodes,
-    recentFailovers: 0,
-    stopped: [],
-    failoverPolicy: defaultFailoverPolicy,
-    routes: [],
-  });
-  expect(diagnosis).toMatchObject({ state, reason: expect.stringMatching(/\S/) });
-  expect(diagnosis.action?.kind ?? null).toBe(action);
-  expect(actedOn(diagnosis.action)).toBe(on === undefined ? null : storageNodeId(on));
-}
-
 describe('no_rep', () => {
-  it.for<Case>([
+  it.for<DiagnosisCase>([
     ['one open node', [{ ...primary, acknowledgements: 0 }], 'healthy', null],
     ['the node is closed, as after a restart', [plain], 'primary_closed', 'open', 1],
     ['the node is silent', [null], 'primary_unreachable', null],
-  ])('%s', (row) => check('no_rep', 0, row));
+  ])('%s', (row) => checkDiagnosis('no_rep', 0, row));
 });
 
 describe('rbr', () => {
-  it.for<Case>([
+  it.for<DiagnosisCase>([
     ['all as it should be', [primary, replica, replica], 'healthy', null],
     [
       'a replica takes writes',
@@ -198,7 +150,7 @@ describe('rbr', () => {
       'start_replica',
       3,
     ],
-  ])('%s', (row) => check('rbr', 1, row));
+  ])('%s', (row) => checkDiagnosis('rbr', 1, row));
 
   it('without a recorded primary nothing is done', () => {
     const nodes = [2, 3].map((index) => seen(index, replica));
@@ -284,141 +236,5 @@ describe('rbr', () => {
     expect(routed(at(1)).state).toBe('healthy');
     expect(routed(at(2))).toMatchObject({ state: 'route_stale', action: { kind: 'reroute' } });
     expect(routed(null)).toMatchObject({ state: 'route_stale', action: { kind: 'reroute' } });
-  });
-});
-
-describe('mgr', () => {
-  /** Leads only itself: the group that it knows is out of its reach. */
-  const cutOff = (index: number): NodeAnswer => ({
-    ...member(index, 3),
-    group: view(index, 3, 4).map((other) => (other.primary ? other : { ...other, state: 'UNREACHABLE' })),
-  });
-  const recovering: NodeAnswer = { ...offline, groupState: 'RECOVERING' };
-
-  it.for<Case>([
-    [
-      'all ONLINE under the recorded primary',
-      [member(1, 2, 3), member(1, 2, 3), member(1, 2, 3)],
-      'healthy',
-      null,
-    ],
-    [
-      'the group elected another one',
-      [null, member(2, 3), member(2, 3)],
-      'primary_moved',
-      'record_primary',
-      2,
-    ],
-    [
-      'the election is recorded before the old primary joins again',
-      [offline, member(2, 3), member(2, 3)],
-      'primary_moved',
-      'record_primary',
-      2,
-    ],
-    [
-      'a former primary without majority still calls itself primary: the elected one counts',
-      [cutOff(1), member(2, 3), member(2, 3)],
-      'primary_moved',
-      'record_primary',
-      2,
-    ],
-    [
-      'a member that joined founded a group of its own, without what the last one of the former group has',
-      [null, ahead, member(3)],
-      'group_forked',
-      'leave_group',
-      3,
-    ],
-    [
-      'most nodes are a group again, and a node outside has what a fork has written',
-      [ahead, member(2, 3), member(2, 3)],
-      'primary_moved',
-      'record_primary',
-      2,
-    ],
-    [
-      'the recorded primary is alone, and a node outside has what a fork has written',
-      [member(1), ahead, null],
-      'member_down',
-      'join_group',
-      2,
-    ],
-    [
-      'what a node outside has written by itself is no reason to give the group up',
-      [
-        member(1, 3),
-        { ...offline, gtids: `${uuid}:1-10,00000000-0000-0000-0000-000000000002:1` },
-        member(1, 3),
-      ],
-      'member_down',
-      'join_group',
-      2,
-    ],
-    [
-      'a member that the group still lists may have been asked later',
-      [member(1, 2, 3), { ...ahead, groupState: 'ONLINE', group: view(1, 2, 3) }, member(1, 2, 3)],
-      'healthy',
-      null,
-    ],
-    ['a primary without majority was not elected', [null, cutOff(2), null], 'primary_unreachable', null],
-    [
-      'the primary is out of the group, which has no other yet',
-      [offline, member(1, 2, 3), member(1, 2, 3)],
-      'primary_unreachable',
-      null,
-    ],
-    [
-      'the primary is silent, and the group has no other yet',
-      [null, member(1, 2, 3), member(1, 2, 3)],
-      'primary_unreachable',
-      null,
-    ],
-    ['a member is out of the group', [member(1, 3), offline, member(1, 3)], 'member_down', 'join_group', 2],
-    [
-      'a member is in error',
-      [member(1, 2), member(1, 2), { ...offline, groupState: 'ERROR' }],
-      'member_down',
-      'join_group',
-      3,
-    ],
-    [
-      'a killed member that the group still lists waits',
-      [member(1, 2, 3), offline, member(1, 2, 3)],
-      'member_down',
-      null,
-    ],
-    [
-      'a member is catching up: nothing to do',
-      [member(1, 2, 3), recovering, member(1, 2, 3)],
-      'healthy',
-      null,
-    ],
-    ['a member is silent', [member(1, 2), member(1, 2), null], 'node_unreachable', null],
-    ['nobody is online, one is silent and may lead', [offline, offline, null], 'group_unknown', null],
-    ['nobody is online, one joins', [offline, recovering, offline], 'member_down', null],
-    [
-      'all down, all equal: the recorded primary founds',
-      [offline, offline, offline],
-      'group_down',
-      'bootstrap_group',
-      1,
-    ],
-    ['all down, one is ahead: it founds', [offline, offline, ahead], 'group_down', 'bootstrap_group', 3],
-    [
-      'all down, none has everything: an operator must choose',
-      [ahead, apart, offline],
-      'group_unknown',
-      null,
-    ],
-  ])('%s', (row) => check('mgr', 0, row));
-
-  it('all down, one stopped by an operator: it may be ahead of all others', () => {
-    const nodes = [seen(1, offline), seen(2, offline)];
-    const stopped = [{ ...node(3), status: 'manual_stop' as const }];
-    expect(diagnose({ ...shard, haMode: 'mgr', nodes, stopped })).toMatchObject({
-      state: 'group_unknown',
-      action: null,
-    });
   });
 });

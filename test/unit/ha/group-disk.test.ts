@@ -3,15 +3,9 @@ import type { DiskReport } from '../../../src/core/agent-protocol.ts';
 import { diagnose } from '../../../src/ha/diagnose.ts';
 import type { Diagnosis } from '../../../src/ha/diagnosis.ts';
 import type { NodeAnswer, NodeObservation, ShardObservation } from '../../../src/ha/shard-observation.ts';
-import { at, instanceView, node, plain, seen, shard, uuid } from '../../support/shard-observations.ts';
+import { groupMember, instanceView, node, seen, shard } from '../../support/shard-observations.ts';
 
-const group = [1, 2, 3].map((index) => ({
-  ...at(index),
-  serverUuid: `${uuid}-${String(index)}`,
-  state: 'ONLINE' as const,
-  primary: index === 1,
-}));
-const member: NodeAnswer = { ...plain, groupState: 'ONLINE', group };
+const member = groupMember(1, 2, 3);
 const primary: NodeAnswer = { ...member, superReadOnly: false };
 
 function on(index: number, answer: NodeAnswer | null, state: DiskReport['state'] = 'room'): NodeObservation {
@@ -57,10 +51,7 @@ describe('a group whose primary cannot write', () => {
   });
 
   it('has another already: that is recorded first', () => {
-    const moved = {
-      ...member,
-      group: group.map((one) => ({ ...one, primary: one.hostaddr === at(2).hostaddr })),
-    };
+    const moved = groupMember(2, 3);
     expect(diagnosed([on(1, null, 'frozen'), on(2, moved), on(3, moved)]).state).toBe('primary_moved');
   });
 });
