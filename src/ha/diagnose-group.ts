@@ -25,6 +25,8 @@ export function diagnoseGroup(shard: ShardObservation): Diagnosis {
     forkedGroup(shard, present) ??
     movedPrimary(online) ??
     groupPrimaryDisk(shard) ??
+    closedPrimary(online) ??
+    secondWriter(online) ??
     (recorded === undefined ? null : staleRoute(shard, recorded.node)) ??
     (down !== null && down.action !== null ? down : null) ??
     lostPrimary(shard, online) ??
@@ -126,6 +128,33 @@ function movedPrimary(online: readonly Answered[]): Diagnosis | null {
     action: { kind: 'record_primary', node: primary.node },
   };
 }
+
+/** A group opens its primary when it elects it, and never again: whoever has closed it since does not come back for it. */
+function closedPrimary(online: readonly Answered[]): Diagnosis | null {
+  const primary = online.find((one) => one.node.memberState === 'source' && leads(one));
+  if (primary?.answer.superReadOnly !== true) return null;
+  return {
+    state: 'primary_closed',
+    reason: `the primary ${colonAddress(primary.node)} leads its group and is read-only: opening it`,
+    action: { kind: 'open', node: primary.node },
+  };
+}
+
+/** A group closes its other members when they join, and does not look at them again. */
+function secondWriter(online: readonly Answered[]): Diagnosis | null {
+  const writer = online.find(
+    (one) => !one.answer.superReadOnly && seesMajority(one.answer) && isLedByAnother(one),
+  );
+  if (writer === undefined) return null;
+  return {
+    state: 'second_writer',
+    reason: `${colonAddress(writer.node)} accepts writes, but is not the primary of its group: closing it`,
+    action: { kind: 'close', node: writer.node },
+  };
+}
+
+const isLedByAnother = ({ node, answer }: Answered): boolean =>
+  answer.group.some((member) => member.primary && !sameAddress(member, node));
 
 /** The group is about to elect another primary, which is to be known at once. */
 function lostPrimary({ nodes }: ShardObservation, online: readonly Answered[]): Diagnosis | null {

@@ -28,7 +28,7 @@ export type ShardState =
   | 'primary_unheard'
   /** Commits wait for fewer acknowledgements than asked for. */
   | 'primary_degraded'
-  /** The recorded primary came back read-only, as every server starts, or is not yet what a primary has to be. */
+  /** The recorded primary is read-only, as every server starts, or is not yet what a primary has to be. */
   | 'primary_closed'
   /** It stays read-only: too few replicas receive from it for a commit to end. */
   | 'primary_held'

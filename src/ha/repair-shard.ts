@@ -1,13 +1,14 @@
 import type { StorageNode } from '../core/model.ts';
 import { startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
-import { bootstrapGroup, joinGroup, leaveGroup, ownGroupState } from '../engines/mysql/group.ts';
+import { bootstrapGroup, leaveGroup } from '../engines/mysql/group.ts';
 import { shutOut } from '../engines/mysql/read-only.ts';
 import { commitNothing } from '../engines/mysql/semi-sync.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
 import { follow } from './follow.ts';
+import { joinAgain } from './join-again.ts';
 import { killServer } from './kill-server.ts';
 import { serviceUsers } from './service-users.ts';
 import { openPrimary, requireOffice } from './open-primary.ts';
@@ -16,8 +17,8 @@ import { pushTopology } from './push-topology.ts';
 import { requestRebuild } from './rebuild-request.ts';
 import type { RepairContext } from './repair-context.ts';
 
-/** A member that joins fetches what it misses first; START GROUP_REPLICATION returns when it has joined. */
-const joinTimeoutMs = 60_000;
+/** Of actions that say nothing else. */
+const statementTimeoutMs = 60_000;
 const closeWaitMs = 3000;
 const commitWaitMs = 5000;
 
@@ -29,7 +30,7 @@ export async function repairShard(
 ): Promise<void> {
   if (action.kind === 'reroute') return pushTopology(context.catalog, action.comp.id, signal);
   const { hostaddr, port } = action.node;
-  const address = { hostaddr, port, ...context.account, statementTimeoutMs: joinTimeoutMs };
+  const address = { hostaddr, port, ...context.account, statementTimeoutMs };
   switch (action.kind) {
     case 'close':
       return closeNode(context, action.node, signal);
@@ -53,12 +54,7 @@ export async function repairShard(
     case 'set_acknowledgements':
       return changeAcknowledgements(context, action, signal);
     case 'join_group':
-      return withMysql(address, signal, async (session) => {
-        if ((await ownGroupState(session)) === 'ERROR') await leaveGroup(session);
-        // A member that was expelled has shut its clients out (group_replication_exit_state_action).
-        await session.execute('SET GLOBAL offline_mode = OFF');
-        await joinGroup(session);
-      });
+      return withMysql(address, signal, joinAgain);
     case 'leave_group':
       await requireOffice(context, signal);
       return withMysql(address, signal, leaveGroup);

@@ -11,9 +11,9 @@ import type { JobJson } from '../../src/core/rest-types.ts';
 import { ensureHome, homeAt, type Home } from '../../src/manager/home.ts';
 import { writeHomeConfig } from '../../src/manager/home-config.ts';
 import { installationSecret } from '../../src/manager/secrets.ts';
+import { endEngines } from './end-engines.ts';
 import { machineParas, portRange, type InstallationLayout, type TestMachine } from './installation.ts';
 import { expectHealthy } from './healthy.ts';
-import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
 import type { ManagerOrder } from './manager-main.ts';
 import { compiled, served, startServer, type ServerProcess } from './server-process.ts';
@@ -295,8 +295,7 @@ export class ProcessInstallation {
     await this.killManager();
     await (await this.#standby)?.kill();
     for (const hostaddr of this.#agents.keys()) await this.killAgent(hostaddr);
-    const { directory } = this.home;
-    for (const left of await leftProcesses({ id: directory, directory }, 0)) await endProcess(left);
+    await endEngines(this.home.directory, this.machines);
     await this.#unconfigure();
   }
 }

@@ -11,8 +11,8 @@ import { writeHomeConfig } from '../../src/manager/home-config.ts';
 import { installationSecret } from '../../src/manager/secrets.ts';
 import { startManager, type Manager } from '../../src/manager/start.ts';
 import { catalogAccount } from './catalog-account.ts';
+import { endEngines } from './end-engines.ts';
 import { expectHealthy } from './healthy.ts';
-import { endProcess, leftProcesses } from './leftovers.ts';
 import { configureLoopback } from './loopback.ts';
 import { templateCache } from './template-cache.ts';
 
@@ -233,16 +233,11 @@ export class TestInstallation {
   async #end(): Promise<void> {
     await this.stopManager();
     for (const [hostaddr] of this.#agents) await this.stopAgent(hostaddr);
-    await endProcessesIn(this.home.directory);
+    await endEngines(this.home.directory, this.machines);
     await this.#unconfigure();
   }
 }
 
 function logger(file: string) {
   return pino({ level: 'info' }, pino.destination({ dest: file, sync: true }));
-}
-
-/** Engines outlive their agents on purpose; those of a test end with it. */
-async function endProcessesIn(directory: string): Promise<void> {
-  for (const left of await leftProcesses({ id: directory, directory }, 0)) await endProcess(left);
 }

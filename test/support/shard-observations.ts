@@ -142,3 +142,8 @@ export const groupMember = (leader: number, ...others: readonly number[]): NodeA
   groupState: 'ONLINE',
   group: groupView(leader, ...others),
 });
+/** As its primary sees it, which accepts writes. */
+export const groupPrimary = (leader: number, ...others: readonly number[]): NodeAnswer => ({
+  ...groupMember(leader, ...others),
+  superReadOnly: false,
+});

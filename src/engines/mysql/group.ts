@@ -95,8 +95,9 @@ export async function bootstrapGroup(session: SqlSession): Promise<void> {
   }
 }
 
-export async function joinGroup(session: SqlSession): Promise<void> {
-  await session.query('START GROUP_REPLICATION');
+/** @param timeoutMs how long the caller waits for it; default: as for every statement of the session */
+export async function joinGroup(session: SqlSession, timeoutMs?: number): Promise<void> {
+  await session.query('START GROUP_REPLICATION', timeoutMs === undefined ? {} : { timeoutMs });
 }
 
 export async function leaveGroup(session: SqlSession): Promise<void> {

@@ -8,6 +8,7 @@ import {
   replicaOf,
   shardId,
   shardOf,
+  type ClusterShape,
   type MissionCase,
   type SweepJob,
   type SweepState,
@@ -49,19 +50,37 @@ const shapeOf = (mode: Mode): JsonObject => ({
   dbcfg: '1',
 });
 
+/** There is a cluster before and after it. */
+function grown(by: Partial<ClusterShape>): (before: ClusterShape | null) => ClusterShape {
+  return (before) => {
+    if (before === null) throw new Error('there is no cluster that could grow');
+    const { shards, nodes, comps } = before;
+    return {
+      shards: shards + (by.shards ?? 0),
+      nodes: nodes + (by.nodes ?? 0),
+      comps: comps + (by.comps ?? 0),
+    };
+  };
+}
+
 const growth: readonly ModelCase[] = [
-  { name: 'create_cluster', jobType: 'create_cluster', shape: [1, 3, 1], paras: () => shapeOf('rbr') },
+  {
+    name: 'create_cluster',
+    jobType: 'create_cluster',
+    shape: () => ({ shards: 1, nodes: 3, comps: 1 }),
+    paras: () => shapeOf('rbr'),
+  },
   {
     name: 'add_nodes',
     jobType: 'add_nodes',
-    shape: [1, 4, 1],
+    shape: grown({ nodes: 1 }),
     needs: ['create_cluster'],
     paras: (state) => ({ cluster_id: clusterId(state), shard_id: shardId(state), nodes: '1' }),
   },
   {
     name: 'delete_node',
     jobType: 'delete_node',
-    shape: [1, 3, 1],
+    shape: grown({ nodes: -1 }),
     needs: ['add_nodes'],
     ends: ['add_nodes'],
     paras: (state) => {
@@ -73,13 +92,13 @@ const growth: readonly ModelCase[] = [
     name: 'add_comps',
     jobType: 'add_comps',
     needs: ['create_cluster'],
-    shape: [1, 3, 2],
+    shape: grown({ comps: 1 }),
     paras: (state) => ({ cluster_id: clusterId(state), comps: '1' }),
   },
   {
     name: 'delete_comp',
     jobType: 'delete_comp',
-    shape: [1, 3, 1],
+    shape: grown({ comps: -1 }),
     needs: ['add_comps'],
     ends: ['add_comps'],
     paras: (state) => ({ cluster_id: clusterId(state), comp_id: String(lastCompOf(state).comp_id) }),
@@ -88,13 +107,17 @@ const growth: readonly ModelCase[] = [
     name: 'add_shards',
     jobType: 'add_shards',
     needs: ['create_cluster'],
-    shape: [2, 3, 1],
-    paras: (state) => ({ cluster_id: clusterId(state), shards: '1', nodes: '3' }),
+    shape: grown({ shards: 1 }),
+    paras: (state) => ({
+      cluster_id: clusterId(state),
+      shards: '1',
+      nodes: String(shardOf(state, 'first').nodes.length),
+    }),
   },
   {
     name: 'delete_shard',
     jobType: 'delete_shard',
-    shape: [1, 3, 1],
+    shape: grown({ shards: -1 }),
     needs: ['add_shards'],
     ends: ['add_shards'],
     paras: (state) => ({
@@ -213,7 +236,7 @@ function startAgain(state: SweepState): SweepJob | null {
 const deletion: ModelCase = {
   name: 'delete_cluster',
   jobType: 'delete_cluster',
-  shape: null,
+  shape: () => null,
   needs: ['create_cluster'],
   ends: ['create_cluster', 'add_nodes', 'add_comps', 'add_shards'],
   paras: (state) => ({ cluster_id: String(clusterOf(state).cluster_id) }),

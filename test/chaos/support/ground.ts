@@ -8,7 +8,7 @@ import { expectNothingLeft } from '../../support/nothing-left.ts';
 import { expectWorkingCluster } from '../../support/working-cluster.ts';
 import { answered } from './answered.ts';
 import { victims, type Attempt } from './attempt.ts';
-import type { MissionCase, SweepState } from './mission-case.ts';
+import type { ClusterShape, MissionCase, SweepState } from './mission-case.ts';
 import { missionCases, sweepMachines } from './mission-cases.ts';
 import { Random } from './random.ts';
 import { StepKiller } from './step-killer.ts';
@@ -47,7 +47,7 @@ export class Ground {
   /** Names of cases. Every machine is registered from the beginning. */
   readonly #done = new Set<string>(['create_machine']);
   /** Null while there is no cluster. */
-  #shape: Exclude<MissionCase['shape'], undefined> = null;
+  #shape: ClusterShape | null = null;
 
   private constructor(installation: ProcessInstallation, seed: number) {
     this.#installation = installation;
@@ -127,7 +127,7 @@ export class Ground {
   #reached({ name, shape, ends = [] }: MissionCase): void {
     this.#done.add(name);
     for (const ended of ends) this.#done.delete(ended);
-    if (shape !== undefined) this.#shape = shape;
+    if (shape !== undefined) this.#shape = shape(this.#shape);
   }
 
   async #state(): Promise<SweepState> {
@@ -163,8 +163,7 @@ export class Ground {
     if ((cluster === null) !== (this.#shape === null))
       throw new Error('there is a cluster too much, or one is gone');
     if (cluster === null || this.#shape === null) return expectNothingLeft(this.#installation);
-    const [shards, nodes, comps] = this.#shape;
-    await expectWorkingCluster(this.#installation, cluster.cluster_id, { shards, nodes, comps });
+    await expectWorkingCluster(this.#installation, cluster.cluster_id, this.#shape);
   }
 
   async #expectHealthy(): Promise<void> {

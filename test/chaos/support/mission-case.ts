@@ -17,6 +17,13 @@ export interface SweepJob {
 /** Cases of one part share an installation; those of different parts do not need each other. */
 export type SweepPart = 'machines' | 'rbr' | 'mgr';
 
+export interface ClusterShape {
+  readonly shards: number;
+  /** Of every shard. */
+  readonly nodes: number;
+  readonly comps: number;
+}
+
 /** One job of the sweep. */
 export interface MissionCase {
   /** The job type, followed by what is special about this job, if anything. */
@@ -29,8 +36,8 @@ export interface MissionCase {
   readonly needs?: readonly string[];
   /** Names of the cases of which nothing is left after it. */
   readonly ends?: readonly string[];
-  /** Shards, nodes of the first one, and compute nodes of the cluster after it, when it changes them. */
-  readonly shape?: readonly [number, number, number] | null;
+  /** What becomes of the shape of the cluster, when it changes that; null: there is none. */
+  readonly shape?: (before: ClusterShape | null) => ClusterShape | null;
   /** A machine may lack what the job needs: then it fails, and leaves nothing either. */
   readonly mayFail?: true;
   /** What is run before it, left alone, when it is needed. */

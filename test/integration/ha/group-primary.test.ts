@@ -5,6 +5,7 @@ import { clusterScope } from '../../../src/catalog/credentials.ts';
 import { clusterId } from '../../../src/core/ids.ts';
 import type { StorageNodeJson } from '../../../src/core/rest-types.ts';
 import { withMysql } from '../../../src/engines/mysql/connection.ts';
+import { isSuperReadOnly, makeWritable } from '../../../src/engines/mysql/read-only.ts';
 import type { SqlSession } from '../../../src/engines/sql.ts';
 import { Disk } from '../../chaos/support/disk.ts';
 import { whyNot } from '../../chaos/support/possible.ts';
@@ -57,14 +58,28 @@ describe('a group that elects another primary', () => {
     return found;
   }
 
-  async function onSource<T>(ask: (session: SqlSession) => Promise<T>): Promise<T> {
-    const { hostaddr, port } = await source();
+  const onSource = async <T>(ask: (session: SqlSession) => Promise<T>): Promise<T> =>
+    onNode(await source(), ask);
+
+  async function onNode<T>(
+    { hostaddr, port }: StorageNodeJson,
+    ask: (session: SqlSession) => Promise<T>,
+  ): Promise<T> {
     const management = await installation.account(clusterScope(clusterId(1)), 'management');
     return withMysql({ hostaddr, port, ...management }, AbortSignal.timeout(10_000), ask);
   }
 
   const patient = { timeout: 60_000, interval: 200 };
   const everyNode = async (): Promise<readonly string[]> => (await nodes()).map((node) => node.status);
+
+  it('is opened, and its other members are closed, whatever has changed that', async () => {
+    const replica = (await nodes()).find((node) => node.role === 'replica');
+    if (replica === undefined) throw new Error('the group has no other member');
+    await onSource((session) => session.execute('SET GLOBAL super_read_only = ON'));
+    await expect.poll(() => onSource(isSuperReadOnly), patient).toBe(false);
+    await onNode(replica, makeWritable);
+    await expect.poll(() => onNode(replica, isSuperReadOnly), patient).toBe(true);
+  });
 
   it.skipIf(impossible !== null)(
     'gives its role away when its disk is full, and is a member again when there is room',

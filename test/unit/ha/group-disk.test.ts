@@ -3,10 +3,17 @@ import type { DiskReport } from '../../../src/core/agent-protocol.ts';
 import { diagnose } from '../../../src/ha/diagnose.ts';
 import type { Diagnosis } from '../../../src/ha/diagnosis.ts';
 import type { NodeAnswer, NodeObservation, ShardObservation } from '../../../src/ha/shard-observation.ts';
-import { groupMember, instanceView, node, seen, shard } from '../../support/shard-observations.ts';
+import {
+  groupMember,
+  groupPrimary,
+  instanceView,
+  node,
+  seen,
+  shard,
+} from '../../support/shard-observations.ts';
 
 const member = groupMember(1, 2, 3);
-const primary: NodeAnswer = { ...member, superReadOnly: false };
+const primary = groupPrimary(1, 2, 3);
 
 function on(index: number, answer: NodeAnswer | null, state: DiskReport['state'] = 'room'): NodeObservation {
   const disk: DiskReport = { state, availableMb: state === 'full' ? 0 : 900, reason: null };
