@@ -17,6 +17,9 @@ import { struck } from './strike.ts';
 /** Each time the job gets past at least one more of its points; more often than any job has some where it fails. */
 const maximumRounds = 40;
 
+/** For a job that nobody disturbs, beside everything else that the machine has to do. */
+const aloneMs = 300_000;
+
 /** For a manager that has just started. */
 const answerMs = 60_000;
 
@@ -120,7 +123,8 @@ export class Ground {
   }
 
   async #alone(jobType: string, paras: JobJson['paras']): Promise<void> {
-    const job = await this.#installation.run(jobType, paras);
+    const id = await this.#installation.submit(jobType, paras);
+    const job = await this.#installation.ended(id, aloneMs);
     if (job.status !== 'done') throw new Error(`${jobType}, left alone, ended ${text(job)}`);
   }
 
