@@ -20,8 +20,8 @@ const maximumRounds = 40;
 /** For a job that nobody disturbs, beside everything else that the machine has to do. */
 const aloneMs = 300_000;
 
-/** For a manager that has just started. */
-const answerMs = 60_000;
+/** For a manager that has just started, on a machine that has much else to do. */
+const answerMs = 120_000;
 
 export interface GroundOptions {
   readonly directory: string;
