@@ -25,7 +25,7 @@ export default defineConfig({
   test: {
     projects: [
       folder('unit', 0, { seconds: 10, filesAtOnce: 2 }),
-      folder('integration', 1, { seconds: 90, filesAtOnce: 2 }),
+      folder('integration', 1, { seconds: 180, filesAtOnce: 2 }),
       folder('chaos', 2, { seconds: 180, filesAtOnce: 2 }),
       folder('e2e', 2, { seconds: 180, filesAtOnce: 2 }),
     ],

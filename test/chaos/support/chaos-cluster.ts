@@ -204,6 +204,10 @@ export class ChaosCluster {
     return this.#disks.every(({ canFreeze }) => canFreeze);
   }
 
+  get canSlow(): boolean {
+    return this.#disks.every(({ canSlow }) => canSlow);
+  }
+
   disk(hostaddr: string): Disk {
     const { dataDirectory } = this.installation.machine(hostaddr);
     const disk = this.#disks.find(({ path }) => path === dataDirectory);

@@ -6,7 +6,7 @@ import { BankTransfers, ComputeAudit, DirectAudit, ShardTransfers, type Workload
 import { balanced } from './balanced.ts';
 import { bankTotal, ChaosCluster } from './chaos-cluster.ts';
 import { chosen, deck } from './deck.ts';
-import { faults, needsFreezing } from './faults.ts';
+import { faults, isPossible } from './faults.ts';
 import { mendErrantNodes } from './operator.ts';
 import { Random } from './random.ts';
 import type { Timeline } from './timeline.ts';
@@ -62,7 +62,7 @@ export async function chaos(options: ChaosOptions): Promise<ChaosResult> {
     for (const workload of workloads) workload.start();
     broken.push(...(await flowing(workloads)));
     const end = performance.now() + milliseconds;
-    for (const name of names.filter((one) => cluster.canFreeze || !needsFreezing(one))) counts.set(name, 0);
+    for (const name of names.filter((one) => isPossible(one, cluster))) counts.set(name, 0);
     for (const name of deck([...counts.keys()], seed)) {
       if (performance.now() >= end || broken.length > 0) break;
       timeline.note(`fault: ${name}`);

@@ -1,6 +1,16 @@
 import { execFile } from 'node:child_process';
-import { mkdir, open, statfs, truncate, unlink } from 'node:fs/promises';
-import { join } from 'node:path';
+import {
+  access,
+  constants,
+  mkdir,
+  open,
+  readFile,
+  statfs,
+  truncate,
+  unlink,
+  writeFile,
+} from 'node:fs/promises';
+import { basename, join } from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { promisify } from 'node:util';
 
@@ -11,20 +21,29 @@ const sizeMb = 1400;
 /** What a file system needs for itself. */
 const overheadMb = 50;
 const ballastName = 'ballast';
+/** Of everybody's writes to a device (control groups version 1; version 2 has none at its root). */
+const throttle = '/sys/fs/cgroup/blkio/blkio.throttle.write_iops_device';
 
 /**
  * The disk of one machine, in memory. Where loop devices can be had it has a file system of its own that can be frozen, as by a
- * disk that does not answer any more; elsewhere it can only be filled. Needs root.
+ * disk that does not answer any more, and slowed down where the kernel's control groups can; elsewhere it can only be filled. Needs root.
  */
 export class Disk {
   readonly path: string;
   readonly canFreeze: boolean;
   readonly #mounts: readonly string[];
+  /** Its numbers, when writes to it can be slowed down. */
+  readonly #device: string | null;
 
-  private constructor(path: string, mounts: readonly string[], canFreeze: boolean) {
+  private constructor(path: string, mounts: readonly string[], own: { device: string | null } | null) {
     this.path = path;
     this.#mounts = mounts;
-    this.canFreeze = canFreeze;
+    this.canFreeze = own !== null;
+    this.#device = own?.device ?? null;
+  }
+
+  get canSlow(): boolean {
+    return this.#device !== null;
   }
 
   /** Mounted at `path`, which is made. */
@@ -40,12 +59,12 @@ export class Disk {
       await truncate(image, sizeMb * 1024 * 1024);
       await run('mkfs.ext4', ['-q', '-m', '0', '-O', '^has_journal', image]);
       await run('mount', ['-o', 'loop', image, path]);
-      return new Disk(path, [path, memory], true);
+      return new Disk(path, [path, memory], { device: await throttledDevice(path) });
     } catch {
       // No loop device, or no tools for the file system.
       await unmount(memory);
       await mountMemory(path, sizeMb);
-      return new Disk(path, [path], false);
+      return new Disk(path, [path], null);
     }
   }
 
@@ -56,6 +75,12 @@ export class Disk {
 
   async thaw(): Promise<void> {
     await run('fsfreeze', ['--unfreeze', this.path]);
+  }
+
+  /** @param writes of any size that it does in a second; null: as many as it can */
+  async slow(writes: number | null): Promise<void> {
+    if (this.#device === null) throw new Error(`the disk at ${this.path} cannot be slowed down`);
+    await writeFile(throttle, `${this.#device} ${String(writes ?? 0)}`);
   }
 
   /** @returns how many blocks are left */
@@ -77,8 +102,20 @@ export class Disk {
   }
 
   async release(): Promise<void> {
+    if (this.canSlow) await this.slow(null);
     for (const mount of this.#mounts) await unmount(mount);
   }
+}
+
+async function throttledDevice(path: string): Promise<string | null> {
+  try {
+    await access(throttle, constants.W_OK);
+  } catch {
+    // No such control group on this machine.
+    return null;
+  }
+  const { stdout } = await run('findmnt', ['--noheadings', '--output', 'SOURCE', path]);
+  return (await readFile(join('/sys/block', basename(stdout.trim()), 'dev'), 'utf8')).trim();
 }
 
 async function mountMemory(path: string, megabytes: number): Promise<void> {

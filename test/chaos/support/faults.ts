@@ -92,6 +92,22 @@ async function freeze(cluster: ChaosCluster, hostaddr: string, milliseconds: num
   }
 }
 
+/** So many writes a second: a commit takes several, so that some seconds of work wait for the disk, or all of it. */
+const slowDisk = [5, 20, 60];
+
+async function slow(cluster: ChaosCluster, hostaddr: string, random: Random): Promise<void> {
+  const disk = cluster.disk(hostaddr);
+  const writes = random.pick(slowDisk);
+  await disk.slow(writes);
+  cluster.timeline.note(`the disk of ${hostaddr} does ${String(writes)} writes a second`);
+  try {
+    await sleep(random.pick([4000, 15_000]));
+  } finally {
+    await disk.slow(null);
+    cluster.timeline.note(`the disk of ${hostaddr} is as fast as before`);
+  }
+}
+
 async function healAfter(cluster: ChaosCluster, milliseconds: number): Promise<void> {
   try {
     await sleep(milliseconds);
@@ -117,8 +133,9 @@ async function restartManager(cluster: ChaosCluster): Promise<void> {
   cluster.timeline.note('a new manager serves');
 }
 
-/** Not every machine has disks that can be. */
-export const needsFreezing = (name: string): boolean => name.startsWith('freeze ');
+/** Not every machine has disks that can be frozen, or slowed down. */
+export const isPossible = (name: string, can: Pick<ChaosCluster, 'canFreeze' | 'canSlow'>): boolean =>
+  (can.canFreeze || !name.startsWith('freeze ')) && (can.canSlow || !name.startsWith('slow the disk '));
 
 /** Every kind of damage by its name. */
 export const faults: Readonly<Record<string, Fault>> = {
@@ -193,7 +210,11 @@ export const faults: Readonly<Record<string, Fault>> = {
     setClock(cluster, 'manager', random.pick(clockSteps)),
   'set the clock of an agent': async (cluster, random) =>
     setClock(cluster, random.pick(cluster.nodes).hostaddr, random.pick(clockSteps)),
-  // A disk that takes long for everything, as the engine sees it: it gets on for a tenth of the time only.
+  'slow the disk of the primary': async (cluster, random) =>
+    slow(cluster, (await cluster.primary()).hostaddr, random),
+  'slow the disk of a replica': async (cluster, random) =>
+    slow(cluster, (await someReplica(cluster, random)).hostaddr, random),
+  // As on a machine that has far too much to do: it gets on for a tenth of the time only.
   'slow the primary down': async (cluster, random) => {
     const at = await cluster.primary();
     const end = performance.now() + hold(random);
