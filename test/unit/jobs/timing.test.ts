@@ -114,18 +114,18 @@ describe('retryDelayMs', () => {
 });
 
 describe('undoRetry', () => {
-  const { isPassing } = undoRetry(defaultRetry);
+  const policy = undoRetry(defaultRetry);
 
   it('waits for an agent that is away for longer than a step does', () => {
     const away = new Error('x', { cause: new KlusterError('agent_unreachable', 'x') });
-    expect(isPassing?.(away, defaultRetry.attempts + 5)).toBe(true);
+    expect(policy.isPassing?.(away, defaultRetry.attempts + 5)).toBe(true);
   });
 
   it('repeats what else may pass as often as the step does, and nothing more', () => {
     const slow = new KlusterError('step_deadline', 'x');
-    expect(isPassing?.(slow, defaultRetry.attempts - 1)).toBe(true);
-    expect(isPassing?.(slow, defaultRetry.attempts)).toBe(false);
-    expect(isPassing?.(new KlusterError('invalid_parameters', 'x'), 1)).toBe(false);
+    expect(policy.isPassing?.(slow, defaultRetry.attempts - 1)).toBe(true);
+    expect(policy.isPassing?.(slow, defaultRetry.attempts)).toBe(false);
+    expect(policy.isPassing?.(new KlusterError('invalid_parameters', 'x'), 1)).toBe(false);
   });
 });
 
