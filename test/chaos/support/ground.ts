@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JobJson } from '../../../src/core/rest-types.ts';
 import { readTextFile } from '../../../src/manager/json-file.ts';
 import { ProcessInstallation } from '../../support/installation-process.ts';
-import { askDoctor, expectHealthy } from '../../support/healthy.ts';
+import { askDoctor, expectHealthy, isIdle } from '../../support/healthy.ts';
 import { expectNothingLeft } from '../../support/nothing-left.ts';
 import { expectWorkingCluster } from '../../support/working-cluster.ts';
 import { answered } from './answered.ts';
@@ -22,6 +22,9 @@ const aloneMs = 300_000;
 
 /** For a manager that has just started, on a machine that has much else to do. */
 const answerMs = 120_000;
+
+/** The manager may have to make a node again by itself. */
+const settleMs = 120_000;
 
 export interface GroundOptions {
   readonly directory: string;
@@ -173,7 +176,7 @@ export class Ground {
   async #expectHealthy(): Promise<void> {
     const { client } = this.#installation;
     try {
-      await answered(answerMs, () => expectHealthy(client, 90_000));
+      await answered(answerMs, () => expectHealthy(client, settleMs, isIdle));
     } catch (error) {
       throw new Error(`it left ${JSON.stringify(await askDoctor(client), null, 1)}`, { cause: error });
     }
