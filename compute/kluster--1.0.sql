@@ -119,6 +119,10 @@ CREATE FUNCTION kluster.shown_kind(relation oid, kind "char") RETURNS "char"
 	AS 'MODULE_PATHNAME', 'kluster_shown_kind' LANGUAGE C STRICT STABLE PARALLEL SAFE;
 COMMENT ON FUNCTION kluster.shown_kind(oid, "char") IS
 	'What queries read as pg_class.relkind: sharded tables are shown as tables, unless kluster.show_foreign_tables is on.';
+CREATE FUNCTION kluster.shown_triggers(relation oid, triggers boolean) RETURNS boolean
+	AS 'MODULE_PATHNAME', 'kluster_shown_triggers' LANGUAGE C STRICT STABLE PARALLEL SAFE;
+COMMENT ON FUNCTION kluster.shown_triggers(oid, boolean) IS
+	'What queries read as pg_class.relhastriggers: also true for sharded tables with foreign keys, for those who look for these only then.';
 
 -- Views under the names that existing tools look for. They find them without a schema whatever search_path is: in pg_catalog.
 SET LOCAL allow_system_table_mods = on;

@@ -22,9 +22,11 @@
 
 #include "ddl_alter.h"
 #include "ddl_applied.h"
+#include "ddl_foreign_key.h"
 #include "ddl_index.h"
 #include "ddl_partition.h"
 #include "ddl_track.h"
+#include "foreign_key.h"
 #include "table_shape.h"
 
 /* What is done around PostgreSQL's part of the statement. */
@@ -33,6 +35,7 @@ typedef struct Alteration
 	Oid			relid;
 	RangeVar   *name;			/* says whether partitions are meant as well */
 	List	   *keys;			/* of IndexStmt, to define afterwards */
+	List	   *foreign_keys;	/* of Constraint, to define after these */
 	List	   *checks;			/* names of CHECK constraints that the rows must satisfy */
 	Oid			attached;		/* a table that becomes a partition */
 	List	   *hidden;
@@ -82,8 +85,6 @@ index_for(const Constraint *constraint, const char *column)
 static void
 check_constraint(Oid relid, const Constraint *constraint)
 {
-	if (constraint->contype == CONSTR_FOREIGN)
-		refuse(relid, "foreign keys are not supported");
 	if (constraint->contype == CONSTR_EXCLUSION)
 		refuse(relid, "exclusion constraints are not supported");
 	if (is_key(constraint) && constraint->indexname != NULL)
@@ -94,6 +95,7 @@ static void
 take_column_keys(Alteration *alteration, ColumnDef *column)
 {
 	List	   *rest = NIL;
+	bool		follows_foreign_key = false;
 	ListCell   *cell;
 
 	foreach(cell, column->constraints)
@@ -101,9 +103,13 @@ take_column_keys(Alteration *alteration, ColumnDef *column)
 		Constraint *constraint = lfirst_node(Constraint, cell);
 
 		check_constraint(alteration->relid, constraint);
+		follows_foreign_key = constraint->contype == CONSTR_FOREIGN || (follows_foreign_key && kluster_is_timing(constraint));
 		if (is_key(constraint))
 			alteration->keys = lappend(alteration->keys, index_for(constraint, column->colname));
-		else
+		else if (constraint->contype == CONSTR_FOREIGN)
+			alteration->foreign_keys = lappend(alteration->foreign_keys,
+											   kluster_take_column_foreign_key(column->constraints, constraint, column->colname));
+		else if (!follows_foreign_key)
 			rest = lappend(rest, constraint);
 	}
 	column->constraints = rest;
@@ -126,6 +132,20 @@ check_using(Oid relid, const AlterTableCmd *command)
 		strcmp(strVal(linitial(reference->fields)), command->name) != 0)
 		refuse(relid, "ALTER COLUMN ... TYPE with USING an expression is not supported");
 	definition->raw_default = NULL;
+}
+
+/* PostgreSQL would make its foreign keys anew, and MySQL wants both tables changed together. */
+static void
+check_unlinked_column(Oid relid, const char *column)
+{
+	AttrNumber	number = get_attnum(relid, column);
+
+	if (number > 0 && kluster_foreign_keys_of(relid, number) != NIL)
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot alter sharded table \"%s\": the type of column \"%s\" cannot be changed, because it belongs to a foreign key",
+						get_rel_name(relid), column),
+				 errhint("Drop the foreign key, change the columns of both tables, and add it again.")));
 }
 
 /* PostgreSQL would rebuild the indexes of the column, which it cannot on a foreign table. They are made anew instead. */
@@ -174,6 +194,7 @@ attach(Alteration *alteration, const AlterTableCmd *command)
 	PartitionCmd *partition = castNode(PartitionCmd, command->def);
 
 	alteration->attached = RangeVarGetRelid(partition->name, AccessExclusiveLock, false);
+	kluster_check_unlinked(alteration->attached, "become a partition");
 	kluster_track_change_of_all(alteration->attached);
 	alteration->hidden = kluster_hide_unique(alteration->relid);
 }
@@ -185,13 +206,19 @@ prepare_command(Alteration *alteration, AlterTableCmd *command)
 	switch (command->subtype)
 	{
 		case AT_AddColumn:
-			take_column_keys(alteration, castNode(ColumnDef, command->def));
+			if (!command->missing_ok || get_attnum(alteration->relid, castNode(ColumnDef, command->def)->colname) == InvalidAttrNumber)
+				take_column_keys(alteration, castNode(ColumnDef, command->def));
 			return true;
 		case AT_AddConstraint:
 			{
 				Constraint *constraint = castNode(Constraint, command->def);
 
 				check_constraint(alteration->relid, constraint);
+				if (constraint->contype == CONSTR_FOREIGN)
+				{
+					alteration->foreign_keys = lappend(alteration->foreign_keys, constraint);
+					return false;
+				}
 				if (is_key(constraint))
 				{
 					alteration->keys = lappend(alteration->keys, index_for(constraint, NULL));
@@ -203,6 +230,7 @@ prepare_command(Alteration *alteration, AlterTableCmd *command)
 			}
 		case AT_AlterColumnType:
 			check_using(alteration->relid, command);
+			check_unlinked_column(alteration->relid, command->name);
 			set_keys_aside(alteration, command->name);
 			return true;
 		case AT_AttachPartition:
@@ -244,6 +272,8 @@ finish(const Alteration *alteration)
 		index->relation = alteration->name;
 		(void) kluster_define_index(alteration->relid, index);
 	}
+	foreach(cell, alteration->foreign_keys)
+		kluster_define_foreign_key(alteration->relid, lfirst_node(Constraint, cell));
 	if (kluster_replaying())
 		return;
 	if (OidIsValid(alteration->attached))

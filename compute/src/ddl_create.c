@@ -18,8 +18,10 @@
 
 #include "ddl_applied.h"
 #include "ddl_create.h"
+#include "ddl_foreign_key.h"
 #include "ddl_index.h"
 #include "ddl_partition.h"
+#include "ddl_settings.h"
 #include "ddl_shards.h"
 #include "ddl_track.h"
 #include "table_shape.h"
@@ -42,11 +44,11 @@ refuse(const CreateStmt *statement, const char *what)
 static void
 check_constraint(const CreateStmt *statement, const Constraint *constraint)
 {
-	if (constraint->contype == CONSTR_FOREIGN)
-		refuse(statement, "foreign keys are not supported");
+	if (constraint->contype == CONSTR_FOREIGN && (statement->partspec != NULL || statement->partbound != NULL))
+		refuse(statement, "foreign keys of partitioned tables and partitions are not supported");
 	if (constraint->contype == CONSTR_EXCLUSION)
 		refuse(statement, "exclusion constraints are not supported");
-	if (constraint->deferrable)
+	if (constraint->deferrable && constraint->contype != CONSTR_FOREIGN)
 		refuse(statement, "deferrable constraints are not supported");
 }
 
@@ -133,7 +135,20 @@ check_shard(const char *shard)
 				 errhint("It is the id of a shard (see pg_shard), or all.")));
 }
 
-/* Where the table goes: as the statement says, as the log says, or where there is room. */
+/* The shard of the table that it refers to; else the one that the session wants its tables on, but for partitions; else where there is room. */
+static uint32
+choose_by_itself(const CreateStmt *statement)
+{
+	uint32		shard = kluster_referenced_shard(statement->tableElts);
+
+	if (shard == 0 && statement->partbound == NULL)
+		shard = (uint32) kluster_default_shard;
+	if (shard != 0)
+		check_shard(psprintf("%u", shard));
+	return shard != 0 ? shard : kluster_place_table();
+}
+
+/* Where the table goes: as the statement says, as the log says, or by itself. */
 static char *
 choose_shard(CreateStmt *statement)
 {
@@ -145,7 +160,7 @@ choose_shard(CreateStmt *statement)
 			check_shard(shard);
 		return shard;
 	}
-	return psprintf("%u", kluster_replaying() ? kluster_replay_shard() : kluster_place_table());
+	return psprintf("%u", kluster_replaying() ? kluster_replay_shard() : choose_by_itself(statement));
 }
 
 /* The elements of an analysed statement, such that analysing them once more changes nothing. */
@@ -211,9 +226,20 @@ create_relation(Creation *creation, CreateStmt *statement)
 }
 
 static void
+create_foreign_keys(Oid relid, const AlterTableStmt *statement)
+{
+	ListCell   *cell;
+
+	foreach(cell, statement->cmds)
+		kluster_define_foreign_key(relid, castNode(Constraint, lfirst_node(AlterTableCmd, cell)->def));
+}
+
+static void
 execute_part(Creation *creation, Node *statement)
 {
-	if (IsA(statement, CreateStmt))
+	if (kluster_is_foreign_keys(statement))
+		create_foreign_keys(creation->relid, castNode(AlterTableStmt, statement));
+	else if (IsA(statement, CreateStmt))
 		create_relation(creation, castNode(CreateStmt, statement));
 	else if (IsA(statement, IndexStmt))
 		(void) kluster_define_index(creation->relid, castNode(IndexStmt, statement));

@@ -22,6 +22,7 @@
 #include "ddl_create.h"
 #include "ddl_drop.h"
 #include "ddl_entry.h"
+#include "ddl_foreign_key.h"
 #include "ddl_hook.h"
 #include "ddl_index.h"
 #include "ddl_replay.h"
@@ -30,6 +31,7 @@
 #include "ddl_storage.h"
 #include "ddl_track.h"
 #include "ddl_work.h"
+#include "foreign_key.h"
 #include "sequence.h"
 #include "sequence_store.h"
 #include "table_shape.h"
@@ -356,6 +358,7 @@ handle_rows(Call *call)
 		kluster_check_lock(castNode(LockStmt, statement));
 	if (IsA(statement, TruncateStmt))
 	{
+		kluster_check_truncate(castNode(TruncateStmt, statement));
 		pass_on(call);
 		if (castNode(TruncateStmt, statement)->restart_seqs)
 			kluster_identities_restarted(castNode(TruncateStmt, statement)->relations);
@@ -371,6 +374,25 @@ handle_rows(Call *call)
 	return true;
 }
 
+/* A table that is linked to others stays where they are. */
+static void
+check_route(Node *statement)
+{
+	Oid			relid;
+	ListCell   *cell;
+
+	if (!IsA(statement, AlterTableStmt))
+		return;
+	foreach(cell, castNode(AlterTableStmt, statement)->cmds)
+	{
+		if (lfirst_node(AlterTableCmd, cell)->subtype != AT_GenericOptions)
+			continue;
+		relid = named_relation(castNode(AlterTableStmt, statement)->relation);
+		if (OidIsValid(relid) && kluster_is_sharded(relid))
+			kluster_check_unlinked(relid, "get other options");
+	}
+}
+
 static void
 see_statement(PlannedStmt *planned, const char *source, bool read_only, ProcessUtilityContext context,
 			  ParamListInfo parameters, QueryEnvironment *environment, DestReceiver *destination,
@@ -380,6 +402,7 @@ see_statement(PlannedStmt *planned, const char *source, bool read_only, ProcessU
 
 	if (handle_rows(&call))
 		return;
+	check_route(planned->utilityStmt);
 	if (!concerns_cluster(planned->utilityStmt))
 	{
 		pass_on(&call);

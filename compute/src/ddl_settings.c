@@ -8,6 +8,8 @@
 #include "ddl_settings.h"
 
 bool		kluster_local_ddl = false;
+bool		kluster_deferrable_at_once = false;
+int			kluster_default_shard = 0;
 int			kluster_ddl_lock_timeout = 30;
 int			kluster_ddl_follow_timeout = 10000;
 int			kluster_ddl_poll_interval = 50;
@@ -21,6 +23,14 @@ kluster_define_ddl_settings(void)
 							 "Definitions stay on this compute node: they reach no shard and no other compute node.",
 							 NULL, &kluster_local_ddl,
 							 false, PGC_SUSET, 0, NULL, NULL, NULL);
+	DefineCustomBoolVariable("kluster.deferrable_at_once",
+							 "Foreign keys that are defined as DEFERRABLE are made as NOT DEFERRABLE instead of refused.",
+							 NULL, &kluster_deferrable_at_once,
+							 false, PGC_USERSET, 0, NULL, NULL, NULL);
+	DefineCustomIntVariable("kluster.default_shard",
+							"Shard of tables that are created without WITH (shard) or REFERENCES; 0: the one with the least data.",
+							NULL, &kluster_default_shard,
+							0, 0, PG_INT32_MAX, PGC_USERSET, 0, NULL, NULL, NULL);
 	DefineCustomIntVariable("kluster.ddl_lock_timeout",
 							"Time that a definition waits for definitions of others, and for locks at the shards.",
 							NULL, &kluster_ddl_lock_timeout,

@@ -9,6 +9,12 @@
 /* Definitions stay on this compute node: no shard, no log. For the manager. */
 extern bool kluster_local_ddl;
 
+/* Foreign keys that are defined as DEFERRABLE are made as NOT DEFERRABLE instead of refused. */
+extern bool kluster_deferrable_at_once;
+
+/* The shard of tables that are created without saying where; 0: the one with the least data. Partitions are spread. */
+extern int	kluster_default_shard;
+
 /* Seconds that a definition waits for others, and for locks at the shards. */
 extern int	kluster_ddl_lock_timeout;
 

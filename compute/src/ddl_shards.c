@@ -15,13 +15,80 @@
 #include "ddl_store.h"
 #include "ddl_value.h"
 #include "ddl_work.h"
+#include "foreign_key_violation.h"
 #include "quote.h"
 #include "remote.h"
+#include "shape_foreign_key.h"
 #include "shape_text.h"
 #include "topology.h"
 
 /* Data of less than this is no reason to prefer another shard: MySQL's numbers are estimates. */
 #define PLACEMENT_UNIT (64 * 1024 * 1024)
+
+typedef struct Search
+{
+	uint32		shard;
+	bool		found;
+} Search;
+
+static void
+find_active(KlusterConnection *connection, void *argument)
+{
+	Search	   *search = argument;
+
+	if (connection->key.purpose == KLUSTER_DATA && connection->key.shard == search->shard && connection->active)
+		search->found = true;
+}
+
+static bool
+is_in_use(uint32 shard)
+{
+	Search		search = {.shard = shard};
+
+	kluster_each_connection(find_active, &search);
+	return search.found;
+}
+
+bool
+kluster_is_shard_in_use(const KlusterTableShape *shape)
+{
+	ListCell   *cell;
+
+	foreach(cell, kluster_shards_of(shape))
+		if (is_in_use((uint32) lfirst_int(cell)))
+			return true;
+	return false;
+}
+
+/* MySQL would wait for this very transaction. */
+static void
+refuse_when_in_use(const KlusterTableShape *shape, uint32 shard)
+{
+	if (is_in_use(shard))
+		ereport(ERROR,
+				(errcode(ERRCODE_OBJECT_IN_USE),
+				 errmsg("cannot change table \"%s\" after statements on its shard in the same transaction", shape->label),
+				 errhint("Change it in a transaction of its own, or before the other statements.")));
+}
+
+static void
+create_at_shard(const KlusterTableShape *shape, uint32 shard)
+{
+	char	   *mark = kluster_work_mark();
+	KlusterWork create = {
+		.shard = shard,
+		.undo = psprintf("DROP TABLE IF EXISTS %s", kluster_table_text(shape->database, shape->table)),
+		.database = shape->database,
+		.table = shape->table,
+		.mark = mark
+	};
+
+	kluster_name_foreign_keys(NULL, shape, shard);
+	create.sql = psprintf("%s; %s", kluster_create_database_text(shape->database), kluster_create_table_text(shape, mark));
+	if (kluster_work_drops(shard, shape->database, shape->table))
+		kluster_work_set_aside(shard, shape->database, shape->table);
+	kluster_work_do(&create);
+}
 
 void
 kluster_create_at_shards(const KlusterTableShape *shape)
@@ -32,19 +99,11 @@ kluster_create_at_shards(const KlusterTableShape *shape)
 	foreach(cell, kluster_shards_of(shape))
 	{
 		uint32		shard = (uint32) lfirst_int(cell);
-		char	   *mark = kluster_work_mark();
-		KlusterWork create = {
-			.shard = shard,
-			.sql = psprintf("%s; %s", kluster_create_database_text(shape->database), kluster_create_table_text(shape, mark)),
-			.undo = psprintf("DROP TABLE IF EXISTS %s", kluster_table_text(shape->database, shape->table)),
-			.database = shape->database,
-			.table = shape->table,
-			.mark = mark
-		};
 
-		if (kluster_work_drops(shard, shape->database, shape->table))
-			kluster_work_set_aside(shard, shape->database, shape->table);
-		kluster_work_do(&create);
+		/* The table that it refers to is locked by MySQL. */
+		if (shape->foreign_key_count > 0)
+			refuse_when_in_use(shape, shard);
+		create_at_shard(shape, shard);
 	}
 }
 
@@ -91,35 +150,6 @@ kluster_drop_database_at_shards(const char *name)
 			kluster_work_do(&drop);
 		}
 	}
-}
-
-typedef struct Search
-{
-	uint32		shard;
-	bool		found;
-} Search;
-
-static void
-find_active(KlusterConnection *connection, void *argument)
-{
-	Search	   *search = argument;
-
-	if (connection->key.purpose == KLUSTER_DATA && connection->key.shard == search->shard && connection->active)
-		search->found = true;
-}
-
-/* MySQL would wait for this very transaction. */
-static void
-refuse_when_in_use(const KlusterTableShape *shape, uint32 shard)
-{
-	Search		search = {.shard = shard};
-
-	kluster_each_connection(find_active, &search);
-	if (search.found)
-		ereport(ERROR,
-				(errcode(ERRCODE_OBJECT_IN_USE),
-				 errmsg("cannot change table \"%s\" after statements on its shard in the same transaction", shape->label),
-				 errhint("Change it in a transaction of its own, or before the other statements.")));
 }
 
 /* Does a query for the shard give a row? */
@@ -269,9 +299,9 @@ new_unique_key(const KlusterTableShape *before, const KlusterTableShape *after)
 	return name;
 }
 
-/* Says like PostgreSQL that rows are in the way of a unique key. */
+/* Says like PostgreSQL that rows are in the way of a unique or foreign key. */
 static void
-do_naming_key(const KlusterWork *alter, const char *key)
+do_naming_key(const KlusterWork *alter, Oid relid, const char *key)
 {
 	MemoryContext caller = CurrentMemoryContext;
 
@@ -285,9 +315,11 @@ do_naming_key(const KlusterWork *alter, const char *key)
 
 		MemoryContextSwitchTo(caller);
 		error = CopyErrorData();
-		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || key == NULL)
-			PG_RE_THROW();
 		FlushErrorState();
+		if (error->sqlerrcode == ERRCODE_FOREIGN_KEY_VIOLATION)
+			kluster_raise_foreign_key_violation(relid, NULL, error->message);
+		if (error->sqlerrcode != ERRCODE_UNIQUE_VIOLATION || key == NULL)
+			ReThrowError(error);
 		ereport(ERROR,
 				(errcode(ERRCODE_UNIQUE_VIOLATION),
 				 errmsg("could not create unique index \"%s\"", key),
@@ -319,9 +351,9 @@ alter_at_shard(const KlusterTableShape *before, const KlusterTableShape *after, 
 	}
 	if (strcmp(before->database, after->database) != 0)
 		alter.sql = psprintf("%s; %s", kluster_create_database_text(after->database), alter.sql);
-	if (kluster_work_drops(shard, after->database, after->table))
+	if (alter.former_table != NULL && kluster_work_drops(shard, after->database, after->table))
 		kluster_work_set_aside(shard, after->database, after->table);
-	do_naming_key(&alter, new_unique_key(before, after));
+	do_naming_key(&alter, after->relid, new_unique_key(before, after));
 }
 
 void
@@ -332,8 +364,10 @@ kluster_alter_at_shards(const KlusterTableShape *before, KlusterTableShape *afte
 	foreach(cell, kluster_shards_of(before))
 	{
 		uint32		shard = (uint32) lfirst_int(cell);
-		KlusterShapeChange change = kluster_shape_change(before, after);
+		KlusterShapeChange change;
 
+		kluster_name_foreign_keys(before, after, shard);
+		change = kluster_shape_change(before, after);
 		if (change.now == NULL && change.at_commit == NULL)
 			continue;
 		refuse_when_in_use(after, shard);

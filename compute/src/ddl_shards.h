@@ -11,6 +11,9 @@
 extern void kluster_create_at_shards(const KlusterTableShape *shape);
 extern void kluster_alter_at_shards(const KlusterTableShape *before, KlusterTableShape *after);
 
+/* Has this transaction executed statements at the shard of the table? Then MySQL would wait for it to end before an ALTER TABLE. */
+extern bool kluster_is_shard_in_use(const KlusterTableShape *shape);
+
 /* When the transaction commits. */
 extern void kluster_drop_at_shards(const KlusterTableShape *place);
 

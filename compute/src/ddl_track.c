@@ -11,6 +11,7 @@
 #include "catalog/index.h"
 #include "catalog/objectaccess.h"
 #include "catalog/pg_class.h"
+#include "catalog/pg_constraint.h"
 #include "catalog/pg_inherits.h"
 #include "utils/lsyscache.h"
 #include "utils/memutils.h"
@@ -21,6 +22,7 @@
 #include "ddl_shards.h"
 #include "ddl_track.h"
 #include "sequence_store.h"
+#include "shape_foreign_key.h"
 #include "table_shape.h"
 
 typedef struct Tracked
@@ -98,22 +100,62 @@ kluster_track_creation(Oid relid)
 	track(relid, true);
 }
 
+static bool
+exists(const Tracked *entry)
+{
+	return SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid));
+}
+
+/*
+ * Foreign keys that are dropped go before anything else: they hold on to keys and columns of other tables. Those of a dropped
+ * table, which goes at the commit, go now if they can: what follows in the transaction must not see them.
+ */
+static void
+drop_foreign_keys(Tracked *entry)
+{
+	KlusterTableShape *rest;
+
+	if (entry->before == NULL || entry->before->foreign_key_count == 0)
+		return;
+	if (exists(entry))
+		rest = kluster_common_foreign_keys(entry->before, kluster_read_shape(entry->relid));
+	else if (!kluster_is_shard_in_use(entry->before))
+		rest = kluster_without_references(entry->before);
+	else
+		return;
+	kluster_alter_at_shards(entry->before, rest);
+	entry->before = rest;
+}
+
+/* New foreign keys come last: MySQL must have the keys that they refer to, which may be in the same table. */
 static void
 settle_table(const Tracked *entry)
 {
-	if (!SearchSysCacheExists1(RELOID, ObjectIdGetDatum(entry->relid)))
+	KlusterTableShape *after;
+	KlusterTableShape *between;
+
+	if (!exists(entry))
 		return;
+	after = kluster_read_shape(entry->relid);
 	if (entry->before == NULL)
-		kluster_create_at_shards(kluster_read_shape(entry->relid));
-	else
-		kluster_alter_at_shards(entry->before, kluster_read_shape(entry->relid));
+	{
+		kluster_create_at_shards(after);
+		return;
+	}
+	between = kluster_common_foreign_keys(after, entry->before);
+	kluster_alter_at_shards(entry->before, between);
+	kluster_alter_at_shards(between, after);
 }
 
 void
 kluster_track_settle(void)
 {
+	ListCell   *cell;
+
 	/* The last change in the catalogs is not seen before that. */
 	CommandCounterIncrement();
+	foreach(cell, tracked)
+		drop_foreign_keys(lfirst(cell));
 	while (tracked != NIL)
 	{
 		settle_table(linitial(tracked));
@@ -148,6 +190,22 @@ note_drop(Oid relid, int column)
 		kluster_drop_at_shards(kluster_read_place(relid));
 }
 
+/* A foreign key may go with the table, the column or the key that it refers to. */
+static void
+note_constraint_drop(Oid constraint)
+{
+	HeapTuple	tuple = SearchSysCache1(CONSTROID, ObjectIdGetDatum(constraint));
+	Oid			relid = InvalidOid;
+
+	if (!HeapTupleIsValid(tuple))
+		return;
+	if (((Form_pg_constraint) GETSTRUCT(tuple))->contype == CONSTRAINT_FOREIGN)
+		relid = ((Form_pg_constraint) GETSTRUCT(tuple))->conrelid;
+	ReleaseSysCache(tuple);
+	if (OidIsValid(relid))
+		kluster_track_change(relid);
+}
+
 static void
 see_access(ObjectAccessType access, Oid class, Oid object, int column, void *argument)
 {
@@ -157,6 +215,8 @@ see_access(ObjectAccessType access, Oid class, Oid object, int column, void *arg
 		kluster_note_creation(object);
 	if (access == OAT_DROP && class == RelationRelationId && is_tracking())
 		note_drop(object, column);
+	if (access == OAT_DROP && class == ConstraintRelationId && is_tracking())
+		note_constraint_drop(object);
 }
 
 void

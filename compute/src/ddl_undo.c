@@ -49,13 +49,18 @@ is_marked(const KlusterIntent *intent)
 }
 
 static void
-execute_bounded(uint32 shard, const char *sql)
+execute_bounded(uint32 shard, const char *sql, bool checks_foreign_keys)
 {
 	kluster_execute(kluster_ddl_connection(shard),
-					psprintf("SET SESSION lock_wait_timeout = %d; %s", kluster_ddl_lock_timeout, sql), NULL);
+					psprintf("SET SESSION lock_wait_timeout = %d, foreign_key_checks = %d; %s", kluster_ddl_lock_timeout,
+							 checks_foreign_keys, sql), NULL);
 }
 
-/* Runs `sql`, with a warning instead of an error. `gone`: it is no failure that there is nothing to drop. */
+/*
+ * Runs `sql`, with a warning instead of an error. It is no failure that there is nothing to drop. What takes back is guarded
+ * by the mark. What finishes drops tables and databases in any order, so nobody asks whether one refers to another: the
+ * catalogs have made sure that all of these go.
+ */
 static bool
 attempt(const KlusterIntent *intent, const char *sql, bool guarded)
 {
@@ -65,7 +70,7 @@ attempt(const KlusterIntent *intent, const char *sql, bool guarded)
 	PG_TRY();
 	{
 		if (!guarded || is_marked(intent))
-			execute_bounded(intent->shard, sql);
+			execute_bounded(intent->shard, sql, guarded);
 	}
 	PG_CATCH();
 	{

@@ -207,7 +207,7 @@ kluster_work_do(const KlusterWork *todo)
 	kluster_fault("ddl_intent");
 	if (todo->sql != NULL)
 		kluster_execute(kluster_ddl_connection(todo->shard),
-						psprintf("SET SESSION lock_wait_timeout = %d; %s", kluster_ddl_lock_timeout, todo->sql), NULL);
+						psprintf("SET SESSION lock_wait_timeout = %d, foreign_key_checks = 1; %s", kluster_ddl_lock_timeout, todo->sql), NULL);
 	kluster_fault("ddl_shard");
 }
 

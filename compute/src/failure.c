@@ -19,6 +19,11 @@
 /* NOWAIT, and the row is locked. */
 #define ROW_IS_LOCKED 3572
 
+/* What a foreign key changes would make two rows with one key, with and without the key's name; or it changes too many levels. */
+#define CASCADE_MAKES_DUPLICATE 1761
+#define CASCADE_MAKES_SOME_DUPLICATE 1762
+#define CASCADE_IS_TOO_DEEP 3008
+
 /* A batch of rows would hide the error. */
 #define SHOWN_BYTES 1000
 
@@ -43,6 +48,8 @@ sqlstate_of(unsigned int code)
 		case ER_ACCESS_DENIED_ERROR:
 			return ERRCODE_FDW_UNABLE_TO_ESTABLISH_CONNECTION;
 		case ER_DUP_ENTRY:
+		case CASCADE_MAKES_DUPLICATE:
+		case CASCADE_MAKES_SOME_DUPLICATE:
 			return ERRCODE_UNIQUE_VIOLATION;
 		case ER_LOCK_DEADLOCK:
 			return ERRCODE_T_R_DEADLOCK_DETECTED;
@@ -72,8 +79,11 @@ sqlstate_of(unsigned int code)
 		case ER_TOO_MANY_KEY_PARTS:
 		case ER_TOO_LONG_KEY:
 		case ER_NET_PACKET_TOO_LARGE:
+		case CASCADE_IS_TOO_DEEP:
 			return ERRCODE_PROGRAM_LIMIT_EXCEEDED;
+		case ER_NO_REFERENCED_ROW:
 		case ER_NO_REFERENCED_ROW_2:
+		case ER_ROW_IS_REFERENCED:
 		case ER_ROW_IS_REFERENCED_2:
 			return ERRCODE_FOREIGN_KEY_VIOLATION;
 		case ER_OPTION_PREVENTS_STATEMENT:

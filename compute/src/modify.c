@@ -303,25 +303,3 @@ kluster_explain_modify(ModifyTableState *state, ResultRelInfo *target, List *pri
 	if (state->operation == CMD_INSERT)
 		ExplainPropertyInteger("Batch Size", NULL, kluster_batch_rows(target), explain);
 }
-
-/* MySQL's TRUNCATE could not be rolled back. */
-void
-kluster_truncate(List *relations, DropBehavior behavior, bool restart_sequences)
-{
-	ListCell   *cell;
-
-	foreach(cell, relations)
-	{
-		KlusterChange change = {.relation = RelationGetRelid((Relation) lfirst(cell))};
-		KlusterTable *table = kluster_table(change.relation);
-		StringInfoData sql;
-
-		initStringInfo(&sql);
-		appendStringInfoString(&sql, "DELETE FROM ");
-		kluster_append_table(&sql, table);
-		change.shard = table->shard;
-		change.sql = sql.data;
-		kluster_change(&change);
-		pfree(sql.data);
-	}
-}

@@ -10,6 +10,7 @@
 #include "lib/stringinfo.h"
 
 #include "quote.h"
+#include "shape_foreign_key.h"
 #include "shape_text.h"
 
 /* What an index that is not unique keeps of a long column. */
@@ -68,9 +69,8 @@ append_added_column(StringInfo out, const KlusterColumnShape *column)
 	appendStringInfo(out, " DEFAULT (%s)", column->initial);
 }
 
-/* How much of the column a key that is not unique takes; 0: all of it. */
-static int
-prefix_of(const KlusterKeyShape *key, const char *type)
+int
+kluster_key_prefix(const KlusterKeyShape *key, const char *type)
 {
 	int			length;
 
@@ -97,7 +97,7 @@ append_key(StringInfo out, const KlusterTableShape *shape, const KlusterKeyShape
 	for (int i = 0; i < key->column_count; i++)
 	{
 		const KlusterColumnShape *column = kluster_shape_column(shape, key->columns[i]);
-		int			prefix = prefix_of(key, column->type);
+		int			prefix = kluster_key_prefix(key, column->type);
 
 		if (i > 0)
 			appendStringInfoString(out, ", ");
@@ -108,6 +108,29 @@ append_key(StringInfo out, const KlusterTableShape *shape, const KlusterKeyShape
 			appendStringInfoString(out, " DESC");
 	}
 	appendStringInfoChar(out, ')');
+}
+
+/* The index of a foreign key that has its own. */
+static void
+append_own_index(StringInfo out, const KlusterTableShape *shape, const KlusterForeignKeyShape *key)
+{
+	appendStringInfoString(out, "KEY ");
+	kluster_append_identifier(out, key->name);
+	appendStringInfoString(out, " (");
+	for (int i = 0; i < key->column_count; i++)
+	{
+		appendStringInfoString(out, i == 0 ? "" : ", ");
+		kluster_append_identifier(out, kluster_shape_column(shape, key->columns[i])->name);
+	}
+	appendStringInfoChar(out, ')');
+}
+
+static void
+append_foreign_key(StringInfo out, const KlusterTableShape *shape, const KlusterForeignKeyShape *key)
+{
+	appendStringInfoString(out, "CONSTRAINT ");
+	kluster_append_identifier(out, key->name);
+	appendStringInfo(out, " %s", kluster_foreign_key_text(shape, key));
 }
 
 char *
@@ -133,6 +156,17 @@ kluster_create_table_text(const KlusterTableShape *shape, const char *mark)
 	{
 		appendStringInfoString(&out, separator);
 		append_key(&out, shape, &shape->keys[i]);
+		separator = ", ";
+	}
+	for (int i = 0; i < shape->foreign_key_count; i++)
+	{
+		appendStringInfoString(&out, separator);
+		if (kluster_needs_index(shape, &shape->foreign_keys[i]))
+		{
+			append_own_index(&out, shape, &shape->foreign_keys[i]);
+			appendStringInfoString(&out, ", ");
+		}
+		append_foreign_key(&out, shape, &shape->foreign_keys[i]);
 		separator = ", ";
 	}
 	appendStringInfoString(&out, ") ENGINE = InnoDB CHARACTER SET utf8mb4 COLLATE utf8mb4_0900_bin COMMENT ");
@@ -358,6 +392,96 @@ compare_keys(const KlusterTableShape *before, const KlusterTableShape *after, Cl
 }
 
 static void
+drop_index(Clauses *clauses, const char *name)
+{
+	StringInfo	out = next_clause(clauses);
+
+	appendStringInfoString(out, "DROP INDEX ");
+	kluster_append_identifier(out, name);
+}
+
+static void
+add_own_index(Clauses *clauses, const KlusterTableShape *shape, const KlusterForeignKeyShape *key)
+{
+	StringInfo	out = next_clause(clauses);
+
+	appendStringInfoString(out, "ADD ");
+	append_own_index(out, shape, key);
+}
+
+/* With its own index, if it has one. */
+static void
+add_foreign_key(Clauses *clauses, const KlusterTableShape *shape, const KlusterForeignKeyShape *key)
+{
+	StringInfo	out;
+
+	if (kluster_needs_index(shape, key))
+		add_own_index(clauses, shape, key);
+	out = next_clause(clauses);
+	appendStringInfoString(out, "ADD ");
+	append_foreign_key(out, shape, key);
+}
+
+static void
+drop_foreign_key(Clauses *clauses, const KlusterTableShape *shape, const KlusterForeignKeyShape *key)
+{
+	StringInfo	out = next_clause(clauses);
+
+	appendStringInfoString(out, "DROP FOREIGN KEY ");
+	kluster_append_identifier(out, key->name);
+	if (kluster_needs_index(shape, key))
+		drop_index(clauses, key->name);
+}
+
+/* One that stays needs an index of its own once the last other one goes, and none any more when there is another. */
+static void
+compare_own_index(const KlusterTableShape *before, const KlusterTableShape *after, const KlusterForeignKeyShape *key,
+				  Clauses *now, Clauses *back)
+{
+	bool		had = kluster_needs_index(before, key);
+
+	if (had == kluster_needs_index(after, key) || key->name == NULL)
+		return;
+	if (had)
+	{
+		drop_index(now, key->name);
+		add_own_index(back, before, key);
+	}
+	else
+	{
+		add_own_index(now, after, key);
+		drop_index(back, key->name);
+	}
+}
+
+static void
+compare_foreign_keys(const KlusterTableShape *before, const KlusterTableShape *after, Clauses *now, Clauses *back)
+{
+	for (int i = 0; i < before->foreign_key_count; i++)
+	{
+		const KlusterForeignKeyShape *old = &before->foreign_keys[i];
+
+		/* Somebody has dropped it by hand, when it has no name: there is nothing to do. */
+		if (kluster_shape_foreign_key(after, old->constraint) != NULL)
+			compare_own_index(before, after, old, now, back);
+		else if (old->name != NULL)
+		{
+			drop_foreign_key(now, before, old);
+			add_foreign_key(back, before, old);
+		}
+	}
+	for (int i = 0; i < after->foreign_key_count; i++)
+	{
+		const KlusterForeignKeyShape *new = &after->foreign_keys[i];
+
+		if (kluster_shape_foreign_key(before, new->constraint) != NULL)
+			continue;
+		add_foreign_key(now, after, new);
+		drop_foreign_key(back, after, new);
+	}
+}
+
+static void
 compare_names(const KlusterTableShape *before, const KlusterTableShape *after, Clauses *now, Clauses *back)
 {
 	if (strcmp(before->database, after->database) == 0 && strcmp(before->table, after->table) == 0)
@@ -384,6 +508,7 @@ kluster_shape_change(const KlusterTableShape *before, const KlusterTableShape *a
 	initStringInfo(&back.text);
 	initStringInfo(&at_commit.text);
 	compare_keys(before, after, &now, &back);
+	compare_foreign_keys(before, after, &now, &back);
 	compare_primary(before, after, &now, &back);
 	compare_columns(before, after, &now, &back, &at_commit);
 	compare_names(before, after, &now, &back);

@@ -17,6 +17,9 @@ extern char *kluster_create_database_text(const char *database);
 /* CREATE TABLE. `mark` becomes its comment: it tells who made it. */
 extern char *kluster_create_table_text(const KlusterTableShape *shape, const char *mark);
 
+/* How much of a column of that type the key takes: characters or bytes, 0 for all of it. */
+extern int	kluster_key_prefix(const KlusterKeyShape *key, const char *type);
+
 /* The clauses of an ALTER TABLE, each NULL when there is nothing to do. */
 typedef struct KlusterShapeChange
 {
@@ -27,7 +30,7 @@ typedef struct KlusterShapeChange
 
 /*
  * What has to be done to a table of shape `before` to get `after`. Only the
- * name, database, columns and keys differ, not the shard.
+ * name, database, columns and keys differ, not the shard. Foreign keys have their names (kluster_name_foreign_keys()).
  */
 extern KlusterShapeChange kluster_shape_change(const KlusterTableShape *before, const KlusterTableShape *after);
 

@@ -5,6 +5,9 @@
  * information_schema) leave foreign tables out, or their keys. So what a query reads from pg_class.relkind is shown as
  * the user made it: a table, and an ordinary index of it. Nothing is stored differently, and PostgreSQL's own code, which
  * does not read its catalogs with queries, sees what there is. pg_foreign_table has the shards.
+ *
+ * Likewise psql and pg_dump look for foreign keys only where pg_class.relhastriggers is true, because PostgreSQL enforces its own
+ * by triggers. It is shown as true for sharded tables that have foreign keys, or that foreign keys refer to.
  */
 #include "postgres.h"
 
@@ -21,6 +24,7 @@
 #include "utils/guc.h"
 #include "utils/plancache.h"
 
+#include "foreign_key.h"
 #include "shown_kind.h"
 #include "table_shape.h"
 
@@ -41,6 +45,17 @@ kluster_shown_kind(PG_FUNCTION_ARGS)
 	else if (kind == RELKIND_PARTITIONED_INDEX && kluster_is_sharded(IndexGetRelation(relid, true)))
 		kind = RELKIND_INDEX;
 	PG_RETURN_CHAR(kind);
+}
+
+PG_FUNCTION_INFO_V1(kluster_shown_triggers);
+
+Datum
+kluster_shown_triggers(PG_FUNCTION_ARGS)
+{
+	Oid			relid = PG_GETARG_OID(0);
+	bool		has_triggers = PG_GETARG_BOOL(1);
+
+	PG_RETURN_BOOL(has_triggers || (kluster_is_sharded(relid) && kluster_foreign_keys_of(relid, 0) != NIL));
 }
 
 static bool
@@ -64,49 +79,55 @@ reads_catalog(Node *node, void *context)
 typedef struct Replacement
 {
 	List	   *queries;		/* that are around the expression, the innermost first */
-	Oid			function;
+	Oid			kind_function;	/* InvalidOid: the kind is shown as it is */
+	Oid			triggers_function;
 } Replacement;
 
-static bool
-is_kind(const Var *column, Replacement *replacement)
+/* The function that shows the column; InvalidOid: it is another one, or shown as it is. */
+static Oid
+function_for(const Var *column, const Replacement *replacement)
 {
 	Query	   *query;
 
-	if (column->varattno != Anum_pg_class_relkind || column->varlevelsup >= list_length(replacement->queries))
-		return false;
+	if ((column->varattno != Anum_pg_class_relkind && column->varattno != Anum_pg_class_relhastriggers) ||
+		column->varlevelsup >= list_length(replacement->queries))
+		return InvalidOid;
 	query = list_nth(replacement->queries, column->varlevelsup);
-	return column->varno > 0 && column->varno <= list_length(query->rtable) &&
-		is_catalog(rt_fetch(column->varno, query->rtable));
+	if (column->varno <= 0 || column->varno > list_length(query->rtable) || !is_catalog(rt_fetch(column->varno, query->rtable)))
+		return InvalidOid;
+	return column->varattno == Anum_pg_class_relkind ? replacement->kind_function : replacement->triggers_function;
 }
 
 static Node *
-shown(Var *column, Replacement *replacement)
+shown(Var *column, Oid function)
 {
 	Var		   *relid = makeVar(column->varno, Anum_pg_class_oid, OIDOID, -1, InvalidOid, column->varlevelsup);
 
-	return (Node *) makeFuncExpr(replacement->function, CHAROID, list_make2(relid, copyObject(column)), InvalidOid,
+	return (Node *) makeFuncExpr(function, column->vartype, list_make2(relid, copyObject(column)), InvalidOid,
 								 InvalidOid, COERCE_EXPLICIT_CALL);
 }
 
 static Node *
-replace_kinds(Node *node, void *context)
+replace_columns(Node *node, void *context)
 {
 	Replacement *replacement = context;
+	Oid			function;
 
 	if (node == NULL)
 		return NULL;
-	if (IsA(node, Var) && is_kind((Var *) node, replacement))
-		return shown((Var *) node, replacement);
+	function = IsA(node, Var) ? function_for((Var *) node, replacement) : InvalidOid;
+	if (OidIsValid(function))
+		return shown((Var *) node, function);
 	if (IsA(node, Query))
 	{
 		Query	   *query;
 
 		replacement->queries = lcons(node, replacement->queries);
-		query = query_tree_mutator((Query *) node, replace_kinds, context, 0);
+		query = query_tree_mutator((Query *) node, replace_columns, context, 0);
 		replacement->queries = list_delete_first(replacement->queries);
 		return (Node *) query;
 	}
-	return expression_tree_mutator(node, replace_kinds, context);
+	return expression_tree_mutator(node, replace_columns, context);
 }
 
 bool
@@ -119,7 +140,16 @@ kluster_is_dump(void)
 static bool
 wants_the_truth(void)
 {
-	return show_foreign || creating_extension || kluster_is_dump();
+	return show_foreign || kluster_is_dump();
+}
+
+/* A database without the extension has no such function, and no sharded tables. */
+static Oid
+find_function(const char *name, Oid type)
+{
+	Oid			types[] = {OIDOID, type};
+
+	return LookupFuncName(list_make2(makeString("kluster"), makeString(pstrdup(name))), 2, types, true);
 }
 
 static PlannedStmt *
@@ -127,15 +157,13 @@ plan(Query *query, const char *text, int options, ParamListInfo parameters)
 {
 	planner_hook_type next = previous_planner ? previous_planner : standard_planner;
 
-	if (query->commandType == CMD_SELECT && !wants_the_truth() && reads_catalog((Node *) query, NULL))
+	if (query->commandType == CMD_SELECT && !creating_extension && reads_catalog((Node *) query, NULL))
 	{
-		List	   *name = list_make2(makeString("kluster"), makeString("shown_kind"));
-		Oid			types[] = {OIDOID, CHAROID};
-		Replacement replacement = {NIL, LookupFuncName(name, 2, types, true)};
+		Replacement replacement = {.triggers_function = find_function("shown_triggers", BOOLOID)};
 
-		/* A database without the extension has no sharded tables. */
-		if (OidIsValid(replacement.function))
-			query = castNode(Query, replace_kinds((Node *) query, &replacement));
+		if (!wants_the_truth())
+			replacement.kind_function = find_function("shown_kind", CHAROID);
+		query = castNode(Query, replace_columns((Node *) query, &replacement));
 	}
 	return next(query, text, options, parameters);
 }

@@ -239,6 +239,8 @@ skip_reply(KlusterConnection *connection, TimestampTz until)
 /* The reader of the rows at hand stores them aside, so that the connection is free. */
 static void store_aside(KlusterResult *result);
 
+static void settle_reply(KlusterConnection *connection, TimestampTz until);
+
 static void
 make_free(KlusterConnection *connection)
 {
@@ -249,7 +251,7 @@ make_free(KlusterConnection *connection)
 	else if (connection->stream != NULL)
 		store_aside(connection->stream);
 	else
-		kluster_settle(connection, 0);
+		settle_reply(connection, 0);
 	/* Without a remote transaction another connection is as good. */
 	if (connection->mysql == NULL && !connection->begun)
 		kluster_make_ready(connection);

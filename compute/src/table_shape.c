@@ -21,6 +21,7 @@
 #include "utils/rel.h"
 #include "utils/syscache.h"
 
+#include "shape_foreign_key.h"
 #include "table_shape.h"
 #include "topology.h"
 
@@ -237,16 +238,16 @@ kluster_shape_column(const KlusterTableShape *shape, AttrNumber number)
 	return NULL;
 }
 
-/* How many bytes every column of unbounded length may have in this unique key. */
+/* How many bytes every column of unbounded length may have in a key of these. */
 static int
-share_of_key(const KlusterTableShape *shape, const KlusterKeyShape *key)
+share_of_key(const KlusterTableShape *shape, const AttrNumber *columns, int count)
 {
 	int			unbounded = 0;
 	int			rest = KEY_BYTES;
 
-	for (int i = 0; i < key->column_count; i++)
+	for (int i = 0; i < count; i++)
 	{
-		const KlusterColumnShape *column = kluster_shape_column(shape, key->columns[i]);
+		const KlusterColumnShape *column = kluster_shape_column(shape, columns[i]);
 		int			length;
 
 		if (column == NULL)
@@ -261,26 +262,32 @@ share_of_key(const KlusterTableShape *shape, const KlusterKeyShape *key)
 	return unbounded == 0 ? 0 : rest / unbounded;
 }
 
+static void
+bound_columns(KlusterTableShape *shape, TupleDesc descriptor, const AttrNumber *columns, int count)
+{
+	int			bytes = share_of_key(shape, columns, count);
+
+	for (int i = 0; i < count; i++)
+	{
+		KlusterColumnShape *column = unconstify(KlusterColumnShape *, kluster_shape_column(shape, columns[i]));
+
+		if (column != NULL && is_unbounded(column->type))
+			column->type = remote_type(TupleDescAttr(descriptor, columns[i] - 1), bytes);
+	}
+}
+
 /*
- * A unique key needs whole values, so a text column in one becomes varchar of the
+ * Unique and foreign keys need whole values, so a text column in one becomes varchar of the
  * length that a key of InnoDB can hold (PostgreSQL's own limit is lower in bytes).
  */
 static void
-bound_unique_columns(KlusterTableShape *shape, TupleDesc descriptor)
+bound_key_columns(KlusterTableShape *shape, TupleDesc descriptor)
 {
 	for (int k = 0; k < shape->key_count; k++)
-	{
-		const KlusterKeyShape *key = &shape->keys[k];
-		int			bytes = key->unique ? share_of_key(shape, key) : 0;
-
-		for (int i = 0; key->unique && i < key->column_count; i++)
-		{
-			KlusterColumnShape *column = unconstify(KlusterColumnShape *, kluster_shape_column(shape, key->columns[i]));
-
-			if (column != NULL && is_unbounded(column->type))
-				column->type = remote_type(TupleDescAttr(descriptor, key->columns[i] - 1), bytes);
-		}
-	}
+		if (shape->keys[k].unique)
+			bound_columns(shape, descriptor, shape->keys[k].columns, shape->keys[k].column_count);
+	for (int k = 0; k < shape->foreign_key_count; k++)
+		bound_columns(shape, descriptor, shape->foreign_keys[k].columns, shape->foreign_keys[k].column_count);
 }
 
 static void
@@ -320,7 +327,8 @@ kluster_read_shape(Oid relid)
 		if (!TupleDescAttr(descriptor, i)->attisdropped)
 			read_column(shape, TupleDescAttr(descriptor, i));
 	read_keys(shape, relation);
-	bound_unique_columns(shape, descriptor);
+	kluster_read_foreign_keys(shape);
+	bound_key_columns(shape, descriptor);
 	relation_close(relation, NoLock);
 	check_shape(shape);
 	kluster_check_names(shape);

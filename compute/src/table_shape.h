@@ -45,6 +45,22 @@ typedef struct KlusterKeyShape
 	bool	   *descending;
 } KlusterKeyShape;
 
+/* Both tables are on the same shard. */
+typedef struct KlusterForeignKeyShape
+{
+	Oid			constraint;
+	char	   *label;			/* the name in PostgreSQL */
+	char	   *name;			/* in MySQL; NULL: not asked for, or not there */
+	int			column_count;
+	AttrNumber *columns;		/* in the order of the key that they refer to */
+	Oid			refers_to;
+	char	   *database;		/* of that table */
+	char	   *table;
+	char	  **referenced;		/* its columns */
+	const char *on_delete;
+	const char *on_update;
+} KlusterForeignKeyShape;
+
 typedef struct KlusterTableShape
 {
 	Oid			relid;
@@ -58,6 +74,8 @@ typedef struct KlusterTableShape
 	int			key_count;
 	KlusterKeyShape *keys;
 	bool		has_primary;
+	int			foreign_key_count;
+	KlusterForeignKeyShape *foreign_keys;
 } KlusterTableShape;
 
 /* Is it a foreign table of the server KLUSTER_SERVER? */

@@ -17,6 +17,7 @@
 #include "utils/rel.h"
 #include "utils/relcache.h"
 
+#include "foreign_key_violation.h"
 #include "options.h"
 #include "value.h"
 #include "violation.h"
@@ -342,6 +343,8 @@ kluster_raise_violation(Oid relid, TupleTableSlot *row, unsigned int code, const
 	Relation	relation;
 	AttrNumber	column;
 
+	if (code == ER_NO_REFERENCED_ROW_2 || code == ER_ROW_IS_REFERENCED_2)
+		kluster_raise_foreign_key_violation(relid, row, message);
 	if (code == ER_DATA_OUT_OF_RANGE && strncmp(message, "BIGINT ", 7) == 0)
 		ereport(ERROR, (errcode(ERRCODE_NUMERIC_VALUE_OUT_OF_RANGE), errmsg("bigint out of range")));
 	if (code != ER_DUP_ENTRY && code != ER_BAD_NULL_ERROR && code != ER_DATA_TOO_LONG &&

@@ -1,4 +1,4 @@
-const tables = `'item', 'part', 'part_low', 'cheap'`;
+const tables = `'item', 'part', 'part_low', 'cheap', 'note'`;
 
 /**
  * What tools ask, in our own words but with their conditions: which relkinds, which joins. Object ids are left out, because they
@@ -33,8 +33,11 @@ export const catalogQuestions: Readonly<Record<string, readonly string[]>> = {
             pg_catalog.pg_get_indexdef(ci.oid, 1, false), i.indisclustered
        FROM pg_catalog.pg_class t JOIN pg_catalog.pg_index i ON (t.oid = i.indrelid) JOIN pg_catalog.pg_class ci ON (ci.oid = i.indexrelid)
        JOIN pg_catalog.pg_am am ON (ci.relam = am.oid) WHERE t.relname IN (${tables})`,
-    `SELECT con.conname FROM pg_catalog.pg_class pkc, pg_catalog.pg_constraint con
-      WHERE con.confrelid = pkc.oid AND con.contype = 'f' AND pkc.relname IN (${tables})`,
+    `SELECT con.conname, pkc.relname, fkc.relname, con.confupdtype, con.confdeltype, con.condeferrable, pkic.relname
+       FROM pg_catalog.pg_class pkc, pg_catalog.pg_class fkc, pg_catalog.pg_constraint con, pg_catalog.pg_depend dep, pg_catalog.pg_class pkic
+      WHERE con.confrelid = pkc.oid AND con.conrelid = fkc.oid AND con.contype = 'f' AND con.oid = dep.objid AND pkic.oid = dep.refobjid
+        AND pkic.relkind IN ('i', 'I') AND dep.classid = 'pg_constraint'::regclass AND dep.refclassid = 'pg_class'::regclass
+        AND pkc.relname IN (${tables})`,
   ],
   information_schema: [
     `SELECT table_name, table_type, is_insertable_into, is_typed FROM information_schema.tables WHERE table_schema = 'public'`,
@@ -44,6 +47,8 @@ export const catalogQuestions: Readonly<Record<string, readonly string[]>> = {
       WHERE table_schema = 'public' AND constraint_name !~ 'not_null'`,
     `SELECT constraint_name, table_name, column_name, ordinal_position FROM information_schema.key_column_usage WHERE table_schema = 'public'`,
     `SELECT table_name, column_name, constraint_name FROM information_schema.constraint_column_usage WHERE table_schema = 'public'`,
+    `SELECT constraint_name, unique_constraint_name, match_option, update_rule, delete_rule FROM information_schema.referential_constraints
+      WHERE constraint_schema = 'public'`,
   ],
   'SQLAlchemy, Prisma, Rails: tables are of kind r or p': [
     `SELECT c.relname FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
@@ -62,7 +67,16 @@ export const catalogQuestions: Readonly<Record<string, readonly string[]>> = {
       WHERE c.relkind IN ('f', 'm', 'p', 'r', 'v') AND n.nspname NOT IN ('pg_catalog', 'pg_toast', 'information_schema', 'kluster')`,
     `SELECT EXISTS (SELECT 1 FROM pg_catalog.pg_class c JOIN pg_catalog.pg_namespace n ON n.oid = c.relnamespace
       WHERE n.nspname = 'public' AND c.relname = 'item' AND c.relkind = 'r')`,
-    `SELECT tablename, hasindexes FROM pg_tables WHERE schemaname = 'public'`,
-    `SELECT tablename, indexname, replace(indexdef, 'ON ONLY', 'ON') FROM pg_indexes WHERE schemaname = 'public'`,
+    `SELECT tablename, hasindexes, hastriggers FROM pg_tables WHERE schemaname = 'public'`,
+    `SELECT own.attname, target.relname, other.attname FROM pg_constraint k JOIN pg_class source ON source.oid = k.conrelid
+       LEFT JOIN pg_class target ON target.oid = k.confrelid
+       LEFT JOIN pg_attribute own ON own.attrelid = source.oid AND own.attnum = k.conkey[1]
+       LEFT JOIN pg_attribute other ON other.attrelid = target.oid AND other.attnum = k.confkey[1]
+      WHERE source.relname = 'note' AND k.contype = 'f' AND pg_catalog.pg_table_is_visible(source.oid)`,
+    `SELECT k.conname, k.contype, (SELECT string_agg(a.attname, ',' ORDER BY u.n) FROM unnest(k.conkey) WITH ORDINALITY AS u(number, n)
+              JOIN pg_attribute a ON (a.attrelid, a.attnum) = (k.conrelid, u.number)),
+            (SELECT target.relname || '.' || a.attname FROM pg_class target JOIN pg_attribute a ON a.attrelid = target.oid
+              WHERE (target.oid, a.attnum) = (k.confrelid, k.confkey[1]))
+       FROM pg_constraint k JOIN pg_class c ON c.oid = k.conrelid WHERE c.relname = 'note'`,
   ],
 };

@@ -98,8 +98,41 @@ export async function tablesAtShards(node: ComputeNode): Promise<string[]> {
 const listOf = (rows: readonly SqlRow[]): string[] =>
   rows.map((row) => `${String(row['place'])} ${String(row['columns'])}`).sort();
 
-/** Where the MySQL tables of a database are not those that its catalog names, with the same columns in the same order. */
+/** The foreign keys that the catalog of a database names, and those at the shards, a line for each of their columns. */
+async function foreignKeys(node: ComputeNode, session: Client): Promise<[SqlRow[], SqlRow[]]> {
+  const { rows } = await session.query<SqlRow>(
+    `SELECT s.id || ':' || d || n.nspname || '.' || c.relname || ' > ' || d || rn.nspname || '.' || r.relname AS place,
+            a.attname || ' > ' || ra.attname || ' ' || confdeltype::text || confupdtype::text AS columns
+       FROM pg_constraint k JOIN pg_class c ON c.oid = conrelid JOIN pg_namespace n ON n.oid = c.relnamespace
+       JOIN pg_class r ON r.oid = confrelid JOIN pg_namespace rn ON rn.oid = r.relnamespace
+       JOIN pg_foreign_table f ON f.ftrelid = conrelid JOIN kluster.shards() s ON ftoptions && ARRAY['shard=' || s.id]
+      CROSS JOIN LATERAL unnest(conkey, confkey) AS u(own, other) CROSS JOIN (SELECT current_database() || '_$$_') AS x(d)
+       JOIN pg_attribute a ON (a.attrelid, a.attnum) = (conrelid, own) JOIN pg_attribute ra ON (ra.attrelid, ra.attnum) = (confrelid, other)
+      WHERE contype = 'f'`,
+  );
+  const rule = (column: string): string =>
+    `ELT(FIELD(${column}, 'NO ACTION', 'RESTRICT', 'CASCADE', 'SET NULL'), 'a', 'r', 'c', 'n')`;
+  const actual = await Promise.all(
+    node.topology.shards.map(({ id }) =>
+      rowsAt(
+        node,
+        id,
+        `SELECT CONCAT(${String(id)}, ':', k.TABLE_SCHEMA, '.', k.TABLE_NAME, ' > ', REFERENCED_TABLE_SCHEMA, '.', k.REFERENCED_TABLE_NAME) AS place,
+                CONCAT(COLUMN_NAME, ' > ', REFERENCED_COLUMN_NAME, ' ', ${rule('DELETE_RULE')}, ${rule('UPDATE_RULE')}) AS columns
+           FROM information_schema.KEY_COLUMN_USAGE k JOIN information_schema.REFERENTIAL_CONSTRAINTS r
+                USING (CONSTRAINT_SCHEMA, CONSTRAINT_NAME) WHERE LOCATE('_$$_', k.TABLE_SCHEMA) > 0`,
+      ),
+    ),
+  );
+  return [rows, actual.flat()];
+}
+
+/**
+ * Where the MySQL tables of a database are not those that its catalog names, with the same columns in the same order, and the
+ * same foreign keys.
+ */
 export async function misplacedTables(node: ComputeNode, session: Client): Promise<string[]> {
+  const [keys, keysFound] = await foreignKeys(node, session);
   const { rows: catalog } = await session.query<SqlRow>(
     `SELECT s.id || ':' || current_database() || '_$$_' || n.nspname || '.' || c.relname AS place,
             (SELECT coalesce(string_agg(attname, ',' ORDER BY attname), '') FROM pg_attribute
@@ -118,7 +151,7 @@ export async function misplacedTables(node: ComputeNode, session: Client): Promi
       ),
     ),
   );
-  const [named, found] = [listOf(catalog), listOf(actual.flat())];
+  const [named, found] = [listOf([...catalog, ...keys]), listOf([...actual.flat(), ...keysFound])];
   return [
     ...named.filter((table) => !found.includes(table)).map((table) => `not on its shard: ${table}`),
     ...found.filter((table) => !named.includes(table)).map((table) => `nobody's: ${table}`),

@@ -20,6 +20,8 @@ beforeAll(async () => {
     CREATE INDEX item_note ON item (price DESC, code);
     CREATE TABLE part (item bigint, line int, made date, PRIMARY KEY (item, line)) PARTITION BY RANGE (item);
     CREATE TABLE part_low PARTITION OF part FOR VALUES FROM (0) TO (1000);
+    CREATE TABLE note (id int PRIMARY KEY, item bigint NOT NULL REFERENCES item ON DELETE CASCADE, code varchar(20) REFERENCES item (code),
+      up int CONSTRAINT upwards REFERENCES note);
     CREATE VIEW cheap AS SELECT id FROM item WHERE price < 10;
     COMMENT ON TABLE item IS 'what there is'`);
 }, 180_000);
@@ -63,8 +65,16 @@ test('a dump has what makes the tables again, psql lists them', async () => {
     return (await promisify(execFile)(file, [...all], { env: { ...process.env, PGPASSWORD: password } }))
       .stdout;
   };
-  expect(await run('pg_dump', ['--schema-only'])).toMatch(
-    /CREATE FOREIGN TABLE public\.item [^;]*shard '\d'/su,
+  const dump = await run('pg_dump', ['--schema-only']);
+  expect(dump).toMatch(/CREATE FOREIGN TABLE public\.item [^;]*shard '\d'/su);
+  expect(dump).toMatch(
+    /ADD CONSTRAINT note_item_fkey FOREIGN KEY \(item\) REFERENCES public\.item\(id\) ON DELETE CASCADE;/u,
   );
   expect(await run('psql', ['-Atc', String.raw`\dt`])).toMatch(/^public\|item\|table\|/mu);
+  expect(await run('psql', ['-c', String.raw`\d note`])).toContain(
+    '"upwards" FOREIGN KEY (up) REFERENCES note(id)',
+  );
+  expect(await run('psql', ['-c', String.raw`\d item`])).toContain(
+    'TABLE "note" CONSTRAINT "note_code_fkey"',
+  );
 });

@@ -7,6 +7,7 @@ import type { SqlSession } from '../../../src/engines/sql.ts';
 import { startComputeNode, type ComputeNode } from '../../support/compute-node.ts';
 import {
   loggedSources,
+  misplacedTables,
   openIntents,
   rowsAt,
   startSecondComputeNode,
@@ -75,6 +76,11 @@ test('schemas, views, functions, types, roles, grants, comments and partitions a
     CREATE DOMAIN app.positive AS int CHECK (VALUE > 0)`);
   await one.query('SET search_path = app, public');
   await one.query('CREATE TABLE item (id int GENERATED ALWAYS AS IDENTITY PRIMARY KEY, m mood, n positive)');
+  await one.query('SET kluster.deferrable_at_once = on');
+  await one.query(
+    'CREATE TABLE piece (item int REFERENCES item ON DELETE CASCADE DEFERRABLE INITIALLY DEFERRED)',
+  );
+  await one.query('RESET kluster.deferrable_at_once');
   await one.query('CREATE VIEW good AS SELECT id FROM item WHERE m = $$good$$');
   await one.query('CREATE FUNCTION twice(int) RETURNS int LANGUAGE sql IMMUTABLE AS $$ SELECT 2 * $1 $$');
   await one.query('CREATE TABLE log (day date, what text) PARTITION BY RANGE (day)');
@@ -90,6 +96,12 @@ test('schemas, views, functions, types, roles, grants, comments and partitions a
        FROM pg_class c LEFT JOIN pg_foreign_table f ON f.ftrelid = c.oid
       WHERE c.relnamespace = 'app'::regnamespace ORDER BY 1`,
   );
+  await same(
+    two,
+    `SELECT conname, conrelid::regclass::text, pg_get_constraintdef(oid) FROM pg_constraint
+      WHERE connamespace = 'app'::regnamespace AND conrelid <> 0 ORDER BY 1`,
+  );
+  await expect(two.query('INSERT INTO app.piece VALUES (1)')).rejects.toThrow('"piece_item_fkey"');
   await two.query("INSERT INTO app.item (m, n) VALUES ('good', 3)");
   expect(await first(one, 'SELECT app.twice(count(*)::int) FROM app.good')).toBe(2);
   await two.query('DROP SCHEMA app CASCADE; DROP ROLE reader');
@@ -180,7 +192,8 @@ test('a definition that cannot be applied is named, tried again, or left out on 
   await two.query('RESET ROLE');
   await two.query('SELECT kluster.skip_ddl($1, $2)', [id, 'it was made by hand']);
   await eventually(failing).toBeUndefined();
-  expect(await first(two, 'SELECT count(*)::int FROM after_clash')).toBe(0);
+  // What comes after it is applied next.
+  await eventually(() => first(two, "SELECT to_regclass('after_clash')::text")).toBe('after_clash');
   expect((await two.query('SELECT op_id, error, reason, skipped_by FROM kluster.ddl_skipped')).rows).toEqual([
     {
       op_id: id,
@@ -191,6 +204,33 @@ test('a definition that cannot be applied is named, tried again, or left out on 
   ]);
   await one.query('RESET kluster.ddl_follow_timeout');
   await one.query('DROP TABLE obstacle, clash, after_clash');
+});
+
+/** Until a session waits for a lock of another one. */
+async function someoneWaits(server: number | 'metadata' = 'metadata'): Promise<void> {
+  const question = 'SELECT 1 FROM performance_schema.data_lock_waits';
+  while ((await rowsAt(node, server, question)).length === 0) await sleep(20);
+}
+
+test('what another compute node stores while linked tables are truncated refers to nothing that is gone', async () => {
+  await one.query('CREATE TABLE emptied (id int PRIMARY KEY) WITH (shard = 1)');
+  await one.query('CREATE TABLE linked (e int REFERENCES emptied)');
+  await one.query('INSERT INTO emptied VALUES (1), (7)');
+  const [two, three] = [await other.session(), await other.session()];
+  await two.query('BEGIN; SELECT id FROM emptied WHERE id = 1 FOR UPDATE');
+  // It has emptied the one, and waits for a row of the other.
+  const truncated = one.query('TRUNCATE linked, emptied');
+  await someoneWaits(1);
+  await three.query('INSERT INTO linked VALUES (7)');
+  await two.query('ROLLBACK');
+  await truncated;
+  expect(
+    await first(one, 'SELECT ((SELECT count(*) FROM emptied) + (SELECT count(*) FROM linked))::int'),
+  ).toBe(0);
+  await expect(three.query('INSERT INTO linked VALUES (7)')).rejects.toThrow(
+    'insert or update on table "linked" violates foreign key constraint "linked_e_fkey"',
+  );
+  await two.query('DROP TABLE emptied, linked');
 });
 
 /** Sends the statement to a backend of the first compute node that kills itself at that point, and waits for the restart. */
@@ -223,8 +263,9 @@ test.each([
 ])('killed at %s, a definition has happened everywhere or nowhere', async (point, happens) => {
   const before = await node.session();
   await before.query('CREATE TABLE doomed (id int PRIMARY KEY)');
-  await dieAt(point, 'DROP TABLE doomed');
-  const after = await dieAt(point, 'CREATE TABLE made (id int PRIMARY KEY)');
+  await before.query('CREATE TABLE holder (d int REFERENCES doomed)');
+  await dieAt(point, 'DROP TABLE doomed CASCADE');
+  const after = await dieAt(point, 'CREATE TABLE made (id int PRIMARY KEY, up int REFERENCES made)');
   await after.query('CREATE TABLE afterwards (id int)');
   const question = "SELECT relname FROM pg_class WHERE relname IN ('doomed', 'made') ORDER BY 1";
   const answer = [{ relname: happens ? 'made' : 'doomed' }];
@@ -232,9 +273,12 @@ test.each([
   expect((await after.query(question)).rows).toEqual(answer);
   expect((await two.query(question)).rows).toEqual(answer);
   const tables = (await tablesAtShards(node)).map((name) => name.replace(/^.*\./, ''));
-  expect(tables.sort()).toEqual(['afterwards', 'before_it_came', happens ? 'made' : 'doomed']);
+  expect(tables.sort()).toEqual(
+    ['afterwards', 'before_it_came', happens ? 'made' : 'doomed', 'holder'].sort(),
+  );
+  expect(await misplacedTables(node, two)).toEqual([]);
   expect(await openIntents(node)).toBe(0);
-  await after.query(`DROP TABLE afterwards, ${happens ? 'made' : 'doomed'}`);
+  await after.query(`DROP TABLE afterwards, holder, ${happens ? 'made' : 'doomed'}`);
 });
 
 /** Work at the metadata server in a session that commits only when told to. */
@@ -253,12 +297,6 @@ async function inTheWay(work: (session: SqlSession) => Promise<void>): Promise<v
   } finally {
     await rowsAt(node, 'metadata', 'SET GLOBAL innodb_lock_wait_timeout = DEFAULT');
   }
-}
-
-/** Until a session waits for a lock of another one. */
-async function someoneWaits(): Promise<void> {
-  const question = 'SELECT 1 FROM performance_schema.data_lock_waits';
-  while ((await rowsAt(node, 'metadata', question)).length === 0) await sleep(20);
 }
 
 test('a definition that cannot have a lock of the metadata server in time is tried again', async () => {

@@ -43,6 +43,9 @@ test('a table is made on the shard that it names, on all, or where there are few
     '2:postgres_$$_public.here',
   ]);
   await sql.query('DROP TABLE here, everywhere, somewhere');
+  await sql.query('SET kluster.default_shard = 2; CREATE TABLE there (id int); CREATE TABLE too (id int)');
+  expect(await tablesAtShards(node)).toEqual(['2:postgres_$$_public.there', '2:postgres_$$_public.too']);
+  await sql.query('RESET kluster.default_shard; DROP TABLE there, too');
   expect(await tablesAtShards(node)).toEqual([]);
 });
 
@@ -88,6 +91,19 @@ test.for<readonly string[]>([
   ['SAVEPOINT s', 'DROP TABLE made', 'SAVEPOINT t', 'CREATE TABLE made (c int)', 'ROLLBACK TO SAVEPOINT t'],
   ['CREATE INDEX made_a ON made (a)', 'ALTER TABLE made RENAME TO named', 'ALTER TABLE named RENAME TO made'],
   ['ALTER TABLE made ADD COLUMN b int', 'DROP TABLE made', 'CREATE TABLE made (c int)'],
+  [
+    'ALTER TABLE made ADD CONSTRAINT up FOREIGN KEY (a) REFERENCES made',
+    'ALTER TABLE made DROP CONSTRAINT up',
+  ],
+  ['ALTER TABLE made ADD COLUMN b int REFERENCES made', 'ALTER TABLE made DROP COLUMN id CASCADE'],
+  [
+    'CREATE TABLE named (a int CONSTRAINT up REFERENCES made)',
+    'DROP TABLE named',
+    'CREATE TABLE named (a int CONSTRAINT up REFERENCES made)',
+    'CREATE INDEX ON named (a)',
+    'ALTER TABLE made RENAME COLUMN id TO ident',
+  ],
+  ['CREATE TABLE named (a int REFERENCES made)', 'DROP TABLE made CASCADE', 'CREATE TABLE made (c int)'],
 ])('several changes of a table in one transaction are undone or kept together: %#', async (changes) => {
   for (const ending of ['ROLLBACK', 'ROLLBACK TO SAVEPOINT empty; COMMIT', 'COMMIT']) {
     await sql.query('BEGIN; SAVEPOINT empty; CREATE TABLE made (id int PRIMARY KEY, a int)');
@@ -143,7 +159,6 @@ test('what a shard cannot hold is refused by name, before anything is changed', 
   await sql.query('CREATE TABLE target (id int PRIMARY KEY, t text)');
   const logged = await loggedSources(node);
   const refused = [
-    ['CREATE TABLE bad (id int REFERENCES target)', 'foreign keys'],
     ['CREATE TABLE bad (id int, EXCLUDE USING btree (id WITH =))', 'exclusion constraints'],
     ['CREATE TABLE bad () INHERITS (target)', 'INHERITS'],
     ['CREATE TABLE bad (id int) WITH (shard = 99)', 'shard'],
@@ -155,7 +170,6 @@ test('what a shard cannot hold is refused by name, before anything is changed', 
     ['CREATE INDEX ON target (lower(t))', 'expression'],
     ['CREATE INDEX ON target (id) WHERE id > 1', 'partial'],
     ['CREATE INDEX ON target USING gin (t)', 'gin'],
-    ['ALTER TABLE target ADD FOREIGN KEY (id) REFERENCES target', 'foreign keys'],
     ['ALTER TABLE target ALTER COLUMN t TYPE int USING length(t)', 'USING'],
     ['ALTER TABLE target ALTER COLUMN t TYPE int USING t::int', 'type of column "t"'],
     ['ALTER DATABASE postgres RENAME TO other', 'renamed'],
@@ -167,6 +181,70 @@ test('what a shard cannot hold is refused by name, before anything is changed', 
   expect(await loggedSources(node)).toEqual(logged);
   expect(await tablesAtShards(node)).toEqual(['1:postgres_$$_public.target']);
   await sql.query('DROP TABLE target');
+});
+
+test('foreign keys that a shard cannot enforce are refused by name, before anything is changed', async () => {
+  await sql.query(`CREATE TABLE target (id int PRIMARY KEY, b bigint, t text UNIQUE, f real UNIQUE) WITH (shard = 1);
+    CREATE TABLE mirrored (id int PRIMARY KEY) WITH (shard = all); CREATE TABLE elsewhere (id int PRIMARY KEY) WITH (shard = 2);
+    CREATE TABLE parted (id int PRIMARY KEY) PARTITION BY LIST (id); CREATE TABLE linked (id int PRIMARY KEY, t int REFERENCES target)`);
+  const logged = await loggedSources(node);
+  const tables = await tablesAtShards(node);
+  const refused = [
+    ['CREATE TABLE bad (id int REFERENCES target) WITH (shard = 2)', 'on different shards'],
+    ['ALTER TABLE elsewhere ADD FOREIGN KEY (id) REFERENCES target', 'on different shards'],
+    ['CREATE TABLE bad (id int REFERENCES mirrored)', 'is mirrored'],
+    ['ALTER TABLE mirrored ADD FOREIGN KEY (id) REFERENCES target', 'is mirrored'],
+    ['CREATE TABLE bad (id int REFERENCES parted)', 'is partitioned'],
+    ['CREATE TABLE bad (id int REFERENCES target) PARTITION BY LIST (id)', 'of partitioned tables'],
+    ['ALTER TABLE parted ADD FOREIGN KEY (id) REFERENCES target', 'is partitioned'],
+    ['ALTER TABLE parted ATTACH PARTITION linked FOR VALUES IN (1)', 'cannot become a partition'],
+    ['CREATE TABLE bad (id int REFERENCES target DEFERRABLE)', 'DEFERRABLE'],
+    ['ALTER TABLE target ADD COLUMN up int REFERENCES target DEFERRABLE INITIALLY DEFERRED', 'DEFERRABLE'],
+    ['CREATE TABLE bad (id int REFERENCES target MATCH FULL)', 'MATCH FULL'],
+    ['CREATE TABLE bad (id int REFERENCES target ON DELETE SET DEFAULT)', 'SET DEFAULT'],
+    ['CREATE TABLE bad (a int, FOREIGN KEY (a) REFERENCES target ON DELETE SET NULL (a))', 'list of columns'],
+    ['ALTER TABLE target ADD FOREIGN KEY (id) REFERENCES target NOT VALID', 'NOT VALID'],
+    ['CREATE TABLE bad (a bigint REFERENCES target)', 'bigint and int'],
+    ['CREATE TABLE bad (a real REFERENCES target (f))', 'type real'],
+    ['CREATE TABLE bad (a int NOT NULL REFERENCES target ON DELETE SET NULL)', 'it cannot be NULL'],
+    ['CREATE TABLE bad (a int REFERENCES target ON UPDATE CASCADE CHECK (a > 0))', 'a CHECK constraint'],
+    [
+      'CREATE TABLE bad (a int REFERENCES target ON UPDATE CASCADE, g int GENERATED ALWAYS AS (a + 1) STORED)',
+      'generated',
+    ],
+    ['CREATE TABLE bad (id int PRIMARY KEY, up int REFERENCES bad ON UPDATE CASCADE)', 'within one table'],
+    ['ALTER TABLE linked ALTER COLUMN t TYPE bigint', 'belongs to a foreign key'],
+    ['ALTER TABLE target ALTER COLUMN id TYPE bigint', 'belongs to a foreign key'],
+    ["ALTER FOREIGN TABLE linked OPTIONS (SET shard '2')", 'foreign keys link it'],
+  ] as const;
+  for (const [statement, reason] of refused) expect(await failure(statement), statement).toContain(reason);
+  expect(await loggedSources(node)).toEqual(logged);
+  expect(await tablesAtShards(node)).toEqual(tables);
+  await sql.query('DROP TABLE target, mirrored, elsewhere, parted, linked');
+});
+
+test('a table goes to the shard of the one that it refers to, with one index for each foreign key', async () => {
+  await sql.query('CREATE TABLE far (id int PRIMARY KEY) WITH (shard = 2)');
+  await sql.query(
+    'CREATE TABLE child (id int PRIMARY KEY, far int, CONSTRAINT far FOREIGN KEY (far) REFERENCES far)',
+  );
+  const indexes = async (): Promise<number> =>
+    (await rowsAt(node, 2, "SHOW KEYS FROM `postgres_$$_public`.child WHERE Column_name = 'far'")).length;
+  expect(await indexes()).toBe(1);
+  await sql.query('CREATE INDEX child_far ON child (far)');
+  expect(await indexes()).toBe(1);
+  await sql.query('DROP INDEX child_far');
+  expect(await indexes()).toBe(1);
+  await sql.query('ALTER TABLE child DROP CONSTRAINT far');
+  expect(await indexes()).toBe(0);
+  await sql.query('SET kluster.deferrable_at_once = on');
+  await sql.query(
+    'ALTER TABLE child ADD CONSTRAINT far FOREIGN KEY (far) REFERENCES far DEFERRABLE INITIALLY DEFERRED',
+  );
+  await sql.query('SET CONSTRAINTS far IMMEDIATE; RESET kluster.deferrable_at_once');
+  expect(await failure('INSERT INTO child VALUES (1, 1)')).toContain('violates foreign key constraint "far"');
+  expect(await misplacedTables(node, sql)).toEqual([]);
+  await sql.query('DROP TABLE far, child');
 });
 
 test('partitions are placed on shards, and carry the keys of their parent', async () => {

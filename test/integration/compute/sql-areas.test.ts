@@ -2,6 +2,7 @@ import { beforeAll, expect, test } from 'vitest';
 import { postgresWithExtension } from '../../support/compute-engines.ts';
 import { Pgbench } from '../../support/pgbench.ts';
 import { definitionErrors } from '../../support/definition-errors.ts';
+import { foreignKeyAreas } from '../../support/foreign-key-statements.ts';
 import { startServerPair, type ServerPair } from '../../support/server-pair.ts';
 import { sqlAreas } from '../../support/sql-areas.ts';
 
@@ -15,7 +16,7 @@ beforeAll(async () => {
   pair = await startServerPair(25_511);
 }, 180_000);
 
-const areas = { ...sqlAreas, 'errors of definitions': definitionErrors };
+const areas = { ...sqlAreas, ...foreignKeyAreas, 'errors of definitions': definitionErrors };
 
 test.each(Object.entries(areas))('%s', { timeout: 120_000 }, async (_area, statements) => {
   const differences: string[] = [];
