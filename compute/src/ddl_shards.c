@@ -229,6 +229,19 @@ check_new_not_null(const KlusterTableShape *before, const KlusterTableShape *aft
 				 blame_column(after, to->number)));
 }
 
+/*
+ * MySQL stores both types in the same way and has nothing to do, although not every value of one is one of the other: a double
+ * precision would be no real, or another one than the real that is looked for.
+ */
+static bool
+narrows_unseen(const KlusterColumnShape *from, const KlusterColumnShape *to)
+{
+	Oid			old_type = getBaseType(from->pg_type);
+	Oid			new_type = getBaseType(to->pg_type);
+
+	return old_type != new_type && (from->form == KLUSTER_ARRAY || new_type == FLOAT4OID || new_type == CIDROID);
+}
+
 /* Would a value of one type become another value, or be lost for a rollback? */
 static bool
 converts(const KlusterColumnShape *from, const KlusterColumnShape *to)
@@ -239,7 +252,7 @@ converts(const KlusterColumnShape *from, const KlusterColumnShape *to)
 	int			new_scale;
 
 	if (strcmp(from->type, to->type) == 0 && from->form == to->form)
-		return true;
+		return !narrows_unseen(from, to);
 	if (from->form == KLUSTER_INTEGER)
 		return to->form == KLUSTER_INTEGER || to->form == KLUSTER_DECIMAL;
 	if (from->form == KLUSTER_TEXT)
@@ -255,6 +268,28 @@ converts(const KlusterColumnShape *from, const KlusterColumnShape *to)
 }
 
 static void
+check_types(const KlusterTableShape *before, const KlusterTableShape *after)
+{
+	for (int i = 0; i < after->column_count; i++)
+	{
+		const KlusterColumnShape *to = &after->columns[i];
+		const KlusterColumnShape *from = kluster_shape_column(before, to->number);
+
+		if (from == NULL || converts(from, to))
+			continue;
+		if (from->pg_type != to->pg_type)
+			ereport(ERROR,
+					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+					 errmsg("cannot change the type of column \"%s\" of table \"%s\" from %s to %s", to->name, after->label,
+							format_type_be(from->pg_type), format_type_be(to->pg_type)),
+					 errhint("Add a column of the new type, UPDATE it from the old one, and drop that.")));
+		ereport(ERROR,
+				(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
+				 errmsg("cannot change column \"%s\" of table \"%s\" to a narrower type", to->name, after->label)));
+	}
+}
+
+static void
 check_columns(const KlusterTableShape *before, KlusterTableShape *after, uint32 shard)
 {
 	for (int i = 0; i < after->column_count; i++)
@@ -267,16 +302,6 @@ check_columns(const KlusterTableShape *before, KlusterTableShape *after, uint32 
 			fill_added_column(before, after, to, shard);
 			continue;
 		}
-		if (from->pg_type != to->pg_type && !converts(from, to))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot change the type of column \"%s\" of table \"%s\" from %s to %s", to->name, after->label,
-							format_type_be(from->pg_type), format_type_be(to->pg_type)),
-					 errhint("Add a column of the new type, UPDATE it from the old one, and drop that.")));
-		if (from->pg_type == to->pg_type && !converts(from, to))
-			ereport(ERROR,
-					(errcode(ERRCODE_FEATURE_NOT_SUPPORTED),
-					 errmsg("cannot change column \"%s\" of table \"%s\" to a narrower type", to->name, after->label)));
 		check_new_not_null(before, after, from, to, shard);
 	}
 }
@@ -361,6 +386,7 @@ kluster_alter_at_shards(const KlusterTableShape *before, KlusterTableShape *afte
 {
 	ListCell   *cell;
 
+	check_types(before, after);
 	foreach(cell, kluster_shards_of(before))
 	{
 		uint32		shard = (uint32) lfirst_int(cell);

@@ -78,8 +78,15 @@ unlock_sequence(Oid relid, LOCKMODE mode)
 	LockRelease(&tag, mode, false);
 }
 
+/* Sets this compute node's sequence. */
+static void
+set_local(Oid relid, int64 value, bool called)
+{
+	(void) DirectFunctionCall3(setval3_oid, ObjectIdGetDatum(relid), Int64GetDatum(value), BoolGetDatum(called));
+}
+
 /*
- * Moves this compute node's sequence. Whoever may call nextval() may cause that; setval() would ask for more.
+ * The same without asking for the permission for setval(): whoever may call nextval() may cause that.
  */
 static void
 move_local(Oid relid, int64 value, bool called)
@@ -89,7 +96,7 @@ move_local(Oid relid, int64 value, bool called)
 
 	GetUserIdAndSecContext(&user, &context);
 	SetUserIdAndSecContext(BOOTSTRAP_SUPERUSERID, context | SECURITY_LOCAL_USERID_CHANGE);
-	(void) DirectFunctionCall3(setval3_oid, ObjectIdGetDatum(relid), Int64GetDatum(value), BoolGetDatum(called));
+	set_local(relid, value, called);
 	SetUserIdAndSecContext(user, context);
 }
 
@@ -181,12 +188,6 @@ log_restart(Oid relid, const char *clause)
 	entry.schema = get_namespace_name(get_rel_namespace(relid));
 	entry.source = psprintf("ALTER SEQUENCE %s RESTART%s", quote_qualified_identifier(entry.schema, entry.object_name), clause);
 	kluster_work_log(&entry);
-}
-
-static void
-set_local(Oid relid, int64 value, bool called)
-{
-	(void) DirectFunctionCall3(setval3_oid, ObjectIdGetDatum(relid), Int64GetDatum(value), BoolGetDatum(called));
 }
 
 static void

@@ -156,7 +156,7 @@ test('ALTER TABLE changes the table on the shard as PostgreSQL would', async () 
 });
 
 test('what a shard cannot hold is refused by name, before anything is changed', async () => {
-  await sql.query('CREATE TABLE target (id int PRIMARY KEY, t text)');
+  await sql.query('CREATE TABLE target (id int PRIMARY KEY, t text, d float8, ns numeric[], i inet)');
   const logged = await loggedSources(node);
   const refused = [
     ['CREATE TABLE bad (id int, EXCLUDE USING btree (id WITH =))', 'exclusion constraints'],
@@ -172,6 +172,9 @@ test('what a shard cannot hold is refused by name, before anything is changed', 
     ['CREATE INDEX ON target USING gin (t)', 'gin'],
     ['ALTER TABLE target ALTER COLUMN t TYPE int USING length(t)', 'USING'],
     ['ALTER TABLE target ALTER COLUMN t TYPE int USING t::int', 'type of column "t"'],
+    ['ALTER TABLE target ALTER COLUMN d TYPE real', 'type of column "d"'],
+    ['ALTER TABLE target ALTER COLUMN ns TYPE int[]', 'type of column "ns"'],
+    ['ALTER TABLE target ALTER COLUMN i TYPE cidr', 'type of column "i"'],
     ['ALTER DATABASE postgres RENAME TO other', 'renamed'],
   ] as const;
   for (const [statement, reason, detail] of refused) {
