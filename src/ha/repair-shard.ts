@@ -1,14 +1,14 @@
 import type { StorageNode } from '../core/model.ts';
 import { startChannel } from '../engines/mysql/channel.ts';
 import { withMysql } from '../engines/mysql/connection.ts';
-import { bootstrapGroup, leaveGroup } from '../engines/mysql/group.ts';
+import { leaveGroup } from '../engines/mysql/group.ts';
 import { shutOut } from '../engines/mysql/read-only.ts';
 import { commitNothing } from '../engines/mysql/semi-sync.ts';
 import { EngineSqlError } from '../engines/sql-error.ts';
 import type { ShardAction } from './diagnosis.ts';
 import { failOver } from './fail-over.ts';
 import { follow } from './follow.ts';
-import { joinAgain } from './join-again.ts';
+import { foundAgain, joinAgain } from './join-again.ts';
 import { killServer } from './kill-server.ts';
 import { serviceUsers } from './service-users.ts';
 import { openPrimary, requireOffice } from './open-primary.ts';
@@ -60,7 +60,7 @@ export async function repairShard(
       return withMysql(address, signal, leaveGroup);
     case 'bootstrap_group':
       await requireOffice(context, signal);
-      return withMysql(address, signal, bootstrapGroup);
+      return withMysql(address, signal, foundAgain);
     case 'record_primary':
       return recordPrimary(context, action.node, signal);
   }

@@ -44,7 +44,8 @@ export interface RetryPolicy {
   readonly attempts: number;
   readonly firstDelayMs: number;
   readonly maximumDelayMs: number;
-  isPassing?(error: unknown): boolean;
+  /** `attempts`: so many have failed, 1 after the first. */
+  isPassing?(error: unknown, attempts: number): boolean;
 }
 
 export interface StepContext<Services> {

@@ -15,12 +15,14 @@ export interface Repetition {
 /** Attempts something as often as the policy allows; rejects with the error of the last attempt. */
 export async function repeat<T>(repetition: Repetition, attempt: () => Promise<T>): Promise<T> {
   const { policy, signal } = repetition;
-  const isPassing = (error: unknown) => policy.isPassing?.(error) ?? isPassingFault(error);
+  const isPassing = (error: unknown, attempts: number) =>
+    policy.isPassing?.(error, attempts) ?? isPassingFault(error);
   for (let attempts = 1; ; attempts += 1) {
     try {
       return await attempt();
     } catch (error) {
-      if (attempts >= policy.attempts || repetition.isFinal(error) || !isPassing(error)) throw error;
+      if (attempts >= policy.attempts || repetition.isFinal(error) || !isPassing(error, attempts))
+        throw error;
       const delayMs = retryDelayMs(policy, attempts, Math.random);
       await repetition.beforeWait(error, delayMs);
       await sleep(delayMs, signal);

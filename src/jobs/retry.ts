@@ -17,6 +17,22 @@ export const forwardOnlyRetry: RetryPolicy = {
   isPassing: () => true,
 };
 
+/**
+ * For undoing a step that has this policy: who is away is waited for longer than on the way forward, where giving up only
+ * means that the job is undone. The delays add up to one or two minutes, enough for an agent or an engine that is restarted.
+ */
+export function undoRetry(own: RetryPolicy): RetryPolicy {
+  const isPassing = (error: unknown, attempts: number) =>
+    own.isPassing?.(error, attempts) ?? isPassingFault(error);
+  return {
+    attempts: 20,
+    firstDelayMs: 300,
+    maximumDelayMs: 10_000,
+    isPassing: (error, attempts) =>
+      isAbsence(error) || (attempts < own.attempts && isPassing(error, attempts)),
+  };
+}
+
 /** A manager that starts waits for a metadata server that is busy, as after a start of the whole machine. */
 export const startRetry: RetryPolicy = { attempts: 8, firstDelayMs: 300, maximumDelayMs: 5_000 };
 
@@ -26,6 +42,8 @@ const passingKinds: ReadonlySet<ErrorName> = new Set([
   'metadata',
   'step_deadline',
 ] as const);
+
+const absenceKinds: ReadonlySet<ErrorName> = new Set(['agent_unreachable', 'metadata'] as const);
 
 /** ER_CON_COUNT_ERROR, ER_SERVER_SHUTDOWN, ER_LOCK_WAIT_TIMEOUT, ER_LOCK_DEADLOCK. */
 const passingMysqlErrors: ReadonlySet<number> = new Set([1040, 1053, 1205, 1213]);
@@ -49,13 +67,30 @@ const maximumCauses = 10;
  * transaction back in favour of another. An error that wraps such a fault passes with it.
  */
 export function isPassingFault(error: unknown): boolean {
-  let cause: unknown = error;
-  for (let depth = 0; depth < maximumCauses && cause instanceof Error; depth += 1) {
-    if (cause instanceof EngineSqlError && isPassingSql(cause)) return true;
-    if (cause instanceof KlusterError && passingKinds.has(cause.kind)) return true;
+  return causesOf(error).some(
+    (cause) =>
+      (cause instanceof EngineSqlError && isPassingSql(cause)) ||
+      (cause instanceof KlusterError && passingKinds.has(cause.kind)),
+  );
+}
+
+/** Whether whoever was asked is not there: told within seconds, unlike what a deadline says. */
+function isAbsence(error: unknown): boolean {
+  return causesOf(error).some(
+    (cause) =>
+      (cause instanceof EngineSqlError && cause.connectionLost) ||
+      (cause instanceof KlusterError && absenceKinds.has(cause.kind)),
+  );
+}
+
+function causesOf(error: unknown): readonly unknown[] {
+  const causes: unknown[] = [];
+  let cause = error;
+  while (causes.length < maximumCauses && cause instanceof Error) {
+    causes.push(cause);
     cause = cause.cause;
   }
-  return false;
+  return causes;
 }
 
 /** Milliseconds to wait after failed attempt `attempt` (1, 2, …): doubling, bounded, the upper half at random. */

@@ -11,7 +11,7 @@ import type { PlacedStep } from './placed-plan.ts';
 import type { RetryPolicy, StepContext } from './plan.ts';
 import { plainJson } from './plain-json.ts';
 import { repeat } from './repeat.ts';
-import { defaultRetry } from './retry.ts';
+import { defaultRetry, undoRetry } from './retry.ts';
 
 export interface RunningJob {
   readonly state: JobState;
@@ -115,7 +115,7 @@ export class StepRunner<Services> {
     state.stepUndoing(path);
     await recorder.save();
     try {
-      await repeat(this.#repetition(path, step.retry ?? defaultRetry, stopping), attempt);
+      await repeat(this.#repetition(path, undoRetry(step.retry ?? defaultRetry), stopping), attempt);
       state.stepUndone(path);
     } catch (error) {
       this.#throwInterruption(error);

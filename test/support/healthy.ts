@@ -10,14 +10,21 @@ export async function askDoctor(client: ManagerClient): Promise<DoctorJson> {
   return reply.attachment as unknown as DoctorJson;
 }
 
+/** Where a job is at work, the doctor finds nothing yet. */
+export const isIdle = (report: DoctorJson): boolean => report.clean && report.jobs_under_way.length === 0;
+
 /** Fails with every difference between the catalog and reality that does not go away by itself. */
-export async function expectHealthy(client: ManagerClient, deadlineMs = settleMs): Promise<void> {
+export async function expectHealthy(
+  client: ManagerClient,
+  deadlineMs = settleMs,
+  isEnough = (report: DoctorJson): boolean => report.clean,
+): Promise<void> {
   const deadline = performance.now() + deadlineMs;
   let report = await askDoctor(client);
-  while (!report.clean && performance.now() < deadline) {
+  while (!isEnough(report) && performance.now() < deadline) {
     await sleep(500);
     report = await askDoctor(client);
   }
-  if (report.clean) return;
+  if (isEnough(report)) return;
   throw new Error(`the doctor finds differences that stay: ${JSON.stringify(report, null, 1)}`);
 }

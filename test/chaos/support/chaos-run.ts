@@ -1,7 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { errorText } from '../../../src/core/errors/kluster-error.ts';
 import { numberOf, textOf } from '../../../src/engines/sql.ts';
-import { askDoctor } from '../../support/healthy.ts';
+import { askDoctor, isIdle } from '../../support/healthy.ts';
 import { BankTransfers, ComputeAudit, DirectAudit, ShardTransfers, type Workload } from './audit.ts';
 import { balanced } from './balanced.ts';
 import { bankTotal, ChaosCluster } from './chaos-cluster.ts';
@@ -111,7 +111,7 @@ async function settled(cluster: ChaosCluster): Promise<readonly string[]> {
   const deadline = performance.now() + settleMs;
   for (;;) {
     const report = await askDoctor(cluster.installation.client).catch((error: unknown) => errorText(error));
-    if (typeof report !== 'string' && report.clean && report.jobs_under_way.length === 0) return [];
+    if (typeof report !== 'string' && isIdle(report)) return [];
     if (performance.now() > deadline)
       return [`the doctor is not content: ${JSON.stringify(report, null, 1)}`];
     await sleep(500);

@@ -3,7 +3,7 @@ import { join } from 'node:path';
 import type { JobJson } from '../../../src/core/rest-types.ts';
 import { readTextFile } from '../../../src/manager/json-file.ts';
 import { ProcessInstallation } from '../../support/installation-process.ts';
-import { askDoctor, expectHealthy } from '../../support/healthy.ts';
+import { askDoctor, expectHealthy, isIdle } from '../../support/healthy.ts';
 import { expectNothingLeft } from '../../support/nothing-left.ts';
 import { expectWorkingCluster } from '../../support/working-cluster.ts';
 import { answered } from './answered.ts';
@@ -17,8 +17,14 @@ import { struck } from './strike.ts';
 /** Each time the job gets past at least one more of its points; more often than any job has some where it fails. */
 const maximumRounds = 40;
 
-/** For a manager that has just started. */
-const answerMs = 60_000;
+/** For a job that nobody disturbs, beside everything else that the machine has to do. */
+const aloneMs = 300_000;
+
+/** For a manager that has just started, on a machine that has much else to do. */
+const answerMs = 120_000;
+
+/** The manager may have to make a node again by itself. */
+const settleMs = 120_000;
 
 export interface GroundOptions {
   readonly directory: string;
@@ -120,7 +126,8 @@ export class Ground {
   }
 
   async #alone(jobType: string, paras: JobJson['paras']): Promise<void> {
-    const job = await this.#installation.run(jobType, paras);
+    const id = await this.#installation.submit(jobType, paras);
+    const job = await this.#installation.ended(id, aloneMs);
     if (job.status !== 'done') throw new Error(`${jobType}, left alone, ended ${text(job)}`);
   }
 
@@ -169,7 +176,7 @@ export class Ground {
   async #expectHealthy(): Promise<void> {
     const { client } = this.#installation;
     try {
-      await answered(answerMs, () => expectHealthy(client, 90_000));
+      await answered(answerMs, () => expectHealthy(client, settleMs, isIdle));
     } catch (error) {
       throw new Error(`it left ${JSON.stringify(await askDoctor(client), null, 1)}`, { cause: error });
     }

@@ -12,8 +12,8 @@ export type Strike = (title: string | undefined) => Promise<void>;
 const pollMs = 10;
 /** A job that has ended has a last fault point, a moment later. */
 const lastPointMs = 300;
-/** Steps go on while everything that they need is killed again and again. */
-const jobMs = 300_000;
+/** Steps go on while everything that they need is killed again and again; agents start it again later and later. */
+const jobMs = 900_000;
 
 /**
  * Runs a job under a manager that stops itself at its fault points (`stop-…`), strikes there, and lets the manager go

@@ -4,7 +4,13 @@ import { KlusterError } from '../../../src/core/errors/kluster-error.ts';
 import { EngineSqlError } from '../../../src/engines/sql-error.ts';
 import { runBounded, sleep } from '../../../src/jobs/deadline.ts';
 import { repeat } from '../../../src/jobs/repeat.ts';
-import { forwardOnlyRetry, isPassingFault, retryDelayMs } from '../../../src/jobs/retry.ts';
+import {
+  defaultRetry,
+  forwardOnlyRetry,
+  isPassingFault,
+  retryDelayMs,
+  undoRetry,
+} from '../../../src/jobs/retry.ts';
 
 const never = new AbortController().signal;
 
@@ -104,6 +110,22 @@ describe('retryDelayMs', () => {
       ).reduce((sum, delay) => sum + delay, 0);
     expect(total(0)).toBeGreaterThan(5 * 60_000);
     expect(total(1)).toBeLessThan(15 * 60_000);
+  });
+});
+
+describe('undoRetry', () => {
+  const policy = undoRetry(defaultRetry);
+
+  it('waits for an agent that is away for longer than a step does', () => {
+    const away = new Error('x', { cause: new KlusterError('agent_unreachable', 'x') });
+    expect(policy.isPassing?.(away, defaultRetry.attempts + 5)).toBe(true);
+  });
+
+  it('repeats what else may pass as often as the step does, and nothing more', () => {
+    const slow = new KlusterError('step_deadline', 'x');
+    expect(policy.isPassing?.(slow, defaultRetry.attempts - 1)).toBe(true);
+    expect(policy.isPassing?.(slow, defaultRetry.attempts)).toBe(false);
+    expect(policy.isPassing?.(new KlusterError('invalid_parameters', 'x'), 1)).toBe(false);
   });
 });
 
