@@ -71,6 +71,34 @@ refuse_when_in_use(const KlusterTableShape *shape, uint32 shard)
 				 errhint("Change it in a transaction of its own, or before the other statements.")));
 }
 
+/* Does a query for the shard give a row? */
+static bool
+has_row(uint32 shard, const char *sql)
+{
+	KlusterResult *result = kluster_query(kluster_ddl_connection(shard), sql);
+	char	  **values;
+	unsigned long *lengths;
+	bool		found = kluster_fetch(result, &values, &lengths);
+
+	kluster_close(result);
+	return found;
+}
+
+/*
+ * What makes the MySQL database, and a "; " behind it; nothing when it is there. Even with IF NOT EXISTS, MySQL would wait for every
+ * transaction that has written to a table in it.
+ */
+static const char *
+ensure_database(uint32 shard, const char *database)
+{
+	StringInfoData sql;
+
+	initStringInfo(&sql);
+	appendStringInfoString(&sql, "SELECT 1 FROM information_schema.SCHEMATA WHERE SCHEMA_NAME = ");
+	kluster_append_literal(&sql, database, strlen(database));
+	return has_row(shard, sql.data) ? "" : psprintf("%s; ", kluster_create_database_text(database));
+}
+
 static void
 create_at_shard(const KlusterTableShape *shape, uint32 shard)
 {
@@ -84,7 +112,7 @@ create_at_shard(const KlusterTableShape *shape, uint32 shard)
 	};
 
 	kluster_name_foreign_keys(NULL, shape, shard);
-	create.sql = psprintf("%s; %s", kluster_create_database_text(shape->database), kluster_create_table_text(shape, mark));
+	create.sql = psprintf("%s%s", ensure_database(shard, shape->database), kluster_create_table_text(shape, mark));
 	if (kluster_work_drops(shard, shape->database, shape->table))
 		kluster_work_set_aside(shard, shape->database, shape->table);
 	kluster_work_do(&create);
@@ -150,19 +178,6 @@ kluster_drop_database_at_shards(const char *name)
 			kluster_work_do(&drop);
 		}
 	}
-}
-
-/* Does a query for the shard give a row? */
-static bool
-has_row(uint32 shard, const char *sql)
-{
-	KlusterResult *result = kluster_query(kluster_ddl_connection(shard), sql);
-	char	  **values;
-	unsigned long *lengths;
-	bool		found = kluster_fetch(result, &values, &lengths);
-
-	kluster_close(result);
-	return found;
 }
 
 static bool
@@ -350,7 +365,7 @@ alter_at_shard(const KlusterTableShape *before, const KlusterTableShape *after, 
 							  kluster_work_standing_mark(shard, before->database, before->table));
 	}
 	if (strcmp(before->database, after->database) != 0)
-		alter.sql = psprintf("%s; %s", kluster_create_database_text(after->database), alter.sql);
+		alter.sql = psprintf("%s%s", ensure_database(shard, after->database), alter.sql);
 	if (alter.former_table != NULL && kluster_work_drops(shard, after->database, after->table))
 		kluster_work_set_aside(shard, after->database, after->table);
 	do_naming_key(&alter, after->relid, new_unique_key(before, after));

@@ -38,7 +38,7 @@ kluster_fdw_handler(PG_FUNCTION_ARGS)
 	routine->BeginForeignInsert = kluster_begin_insert;
 	routine->ExecForeignInsert = kluster_insert;
 	routine->ExecForeignBatchInsert = kluster_insert_batch;
-	routine->GetForeignModifyBatchSize = kluster_batch_rows;
+	routine->GetForeignModifyBatchSize = kluster_copied_rows;
 	routine->ExecForeignUpdate = kluster_update;
 	routine->ExecForeignDelete = kluster_delete;
 	routine->EndForeignModify = kluster_end_modify;

@@ -96,6 +96,7 @@ kluster_prepare_insert(KlusterModify *modify, ModifyTable *plan, ResultRelInfo *
 	/* Triggers may look at the table, so it must contain what was inserted before; conflicts are counted. */
 	modify->collects = !modify->has_triggers && modify->conflicts == NULL && (plan == NULL || plan->operation == CMD_INSERT);
 	modify->first = MakeSingleTupleTableSlot(CreateTupleDescCopy(RelationGetDescr(modify->relation)), &TTSOpsVirtual);
+	kluster_keep_inserter(modify);
 	start_text(modify, &modify->insert, modify->conflicts != NULL ? "INSERT IGNORE INTO " : "INSERT INTO ");
 	if (modify->upsert != NULL)
 		start_text(modify, &modify->claim, "INSERT INTO ");
@@ -140,6 +141,14 @@ kluster_batch_rows(ResultRelInfo *target)
 	return kluster_batch_size;
 }
 
+int
+kluster_copied_rows(ResultRelInfo *target)
+{
+	if (target->ri_FdwState != NULL && kluster_inserter(target)->collects)
+		return 1;
+	return kluster_batch_rows(target);
+}
+
 static void
 append_row(KlusterModify *modify, StringInfo start, TupleTableSlot *slot)
 {
@@ -148,9 +157,11 @@ append_row(KlusterModify *modify, StringInfo start, TupleTableSlot *slot)
 
 	slot_getallattrs(slot);
 	if (modify->rows == 0)
+	{
+		kluster_begin_waiting(modify);
 		ExecCopySlot(modify->first, slot);
-	if (modify->rows == 0)
 		appendBinaryStringInfo(out, start->data, start->len);
+	}
 	else
 		appendStringInfoChar(out, ',');
 	appendStringInfoChar(out, '(');
@@ -190,7 +201,10 @@ kluster_send_rows(KlusterModify *modify)
 	else if (modify->rows > 0 && modify->conflicts != NULL)
 		stored = kluster_change(&change);
 	else if (modify->rows > 0)
+	{
 		kluster_change_later(&change);
+		modify->unanswered = true;
+	}
 	resetStringInfo(&modify->statement);
 	modify->rows = 0;
 	return stored;
@@ -247,7 +261,7 @@ kluster_insert(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 		return kluster_insert_row(modify, slot) > 0 ? slot : NULL;
 	append_row(modify, &modify->insert, slot);
 	if (is_full(modify))
-		kluster_send_rows(modify);
+		kluster_send_waiting(estate, modify);
 	return slot;
 }
 

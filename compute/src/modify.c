@@ -283,15 +283,9 @@ kluster_delete(EState *estate, ResultRelInfo *target, TupleTableSlot *slot, Tupl
 void
 kluster_end_modify(EState *estate, ResultRelInfo *target)
 {
-	KlusterModify	   *modify = target->ri_FdwState;
-
-	if (modify == NULL)
-		return;
-	if (modify->collects)
-		kluster_send_rows(modify);
-	kluster_send_deferred(estate);
-	if (modify->insert.len > 0)
-		kluster_await_change(modify->table->shard);
+	/* Nothing is left but for COPY. */
+	if (target->ri_FdwState != NULL)
+		kluster_finish_changes(estate);
 }
 
 void

@@ -7,6 +7,7 @@
 
 #include "postgres.h"
 
+#include "lib/ilist.h"
 #include "nodes/execnodes.h"
 #include "utils/hsearch.h"
 
@@ -27,6 +28,7 @@ typedef struct KlusterModify
 	struct KlusterUpsert *upsert;	/* DO UPDATE; NULL: DO NOTHING, or without */
 	bool		collects;		/* rows wait in `statement`, also when PostgreSQL gives them one by one */
 	int			rows;			/* that wait */
+	bool		unanswered;		/* rows were sent, and nobody has asked whether they are stored */
 	TupleTableSlot *first;		/* a copy of the first of them, for errors */
 	StringInfoData insert;		/* INSERT INTO ... VALUES */
 	StringInfoData claim;		/* the same for kluster_claim_row() */
@@ -41,6 +43,8 @@ typedef struct KlusterModify
 	Bitmapset  *identities;		/* COPY: columns to number by the cluster's sequences */
 	HTAB	   *changed;		/* rows changed by this statement, when a join can deliver them again */
 	MemoryContext scratch;
+	dlist_node	link;			/* among the inserters (modify_end.c) */
+	MemoryContextCallback forget;
 } KlusterModify;
 
 /* All columns that the table has now. */
@@ -71,5 +75,20 @@ extern uint64 kluster_claim_row(KlusterModify *modify, TupleTableSlot *row);
  * while the next rows are made (kluster_await_change).
  */
 extern uint64 kluster_send_rows(KlusterModify *modify);
+
+/* modify_end.c: notes what inserts for a statement, until the memory of that is gone. */
+extern void kluster_keep_inserter(KlusterModify *modify);
+
+/* Its first row is about to wait. */
+extern void kluster_begin_waiting(KlusterModify *modify);
+
+/*
+ * Sends what waits in all tables that the statement inserts into, in the order of their first rows, up to and including
+ * those of `last` (NULL: all): what a row refers to may have come just before it.
+ */
+extern void kluster_send_waiting(EState *estate, KlusterModify *last);
+
+/* Sends all that waits for the end of the statement, and waits for the answers; nothing to do is fine. */
+extern void kluster_finish_changes(EState *estate);
 
 #endif

@@ -15,6 +15,7 @@
 #include "ddl_track.h"
 #include "ddl_work.h"
 #include "sequence.h"
+#include "modify.h"
 #include "settings.h"
 #include "shown_kind.h"
 #include "topology.h"
@@ -46,6 +47,7 @@ _PG_init(void)
 	kluster_admission_init();
 	kluster_sequence_init();
 	kluster_shown_kind_init();
+	kluster_modify_end_init();
 	kluster_update_init();
 	/* Now every parameter is known: what else begins with kluster is a mistake. */
 	MarkGUCPrefixReserved("kluster");

@@ -69,6 +69,7 @@ struct KlusterConnection
 	bool		in_next;		/* suspended between two answers of one reply */
 	int			query_failed;	/* what sending the statement said, when it ended at once */
 	bool		in_reply;		/* a statement was sent whose results were not all read */
+	int			reply_level;	/* nesting level of the subtransaction that waits for them */
 	MYSQL_RES  *rows;			/* rows that are still on their way */
 	KlusterResult *stream;		/* who reads them; NULL: nobody any more */
 	char	   *later;			/* the statement whose answer nobody has waited for yet; NULL: none */
@@ -80,6 +81,8 @@ struct KlusterConnection
 	bool		begun;
 	bool		written;
 	bool		doomed;			/* the server lost it: the whole transaction must roll back */
+	ErrorData  *failure;		/* of a statement of an outer level, raised in a subtransaction; NULL: none */
+	int			failure_level;	/* which has to be rolled back because of it */
 	KlusterPrepared prepared;
 	int			level;			/* nesting level of the subtransaction that made it active */
 	int			depth;			/* 1 + savepoints set */
@@ -144,6 +147,15 @@ extern bool kluster_try_execute(KlusterConnection *connection, const char *sql, 
  * Drops the connection when that does not work before `until`. Never fails.
  */
 extern void kluster_settle(KlusterConnection *connection, TimestampTz until);
+
+/*
+ * Is what is under way there for subtransactions outside of that level, and as they left it? Then the end of a
+ * subtransaction of that level leaves it alone.
+ */
+extern bool kluster_outlives(KlusterConnection *connection, int level);
+
+/* Forgets a failure that was kept for an outer level. */
+extern void kluster_forget_failure(KlusterConnection *connection);
 
 /* The connection is gone, or its statement failed: notes what that means for the transaction, and raises the error. */
 extern void kluster_fail(KlusterConnection *connection, const char *sql) pg_attribute_noreturn();

@@ -7,6 +7,7 @@
 #include <poll.h>
 
 #include "access/tupdesc.h"
+#include "access/xact.h"
 #include "catalog/pg_type.h"
 #include "executor/tuptable.h"
 #include "miscadmin.h"
@@ -41,6 +42,7 @@ struct KlusterResult
 	int			columns;
 	bool		started;		/* the server answered: columns are known */
 	bool		ended;
+	bool		moving;			/* its rows are being stored aside */
 
 	/* Rows that were stored aside. */
 	Tuplestorestate *store;
@@ -158,6 +160,7 @@ kluster_send(KlusterConnection *connection, const char *text, TimestampTz until)
 	StepOutcome outcome = {0, NULL};
 
 	connection->in_reply = true;
+	connection->reply_level = GetCurrentTransactionNestLevel();
 	connection->in_next = false;
 	connection->waits = mysql_real_query_start(&outcome.failed, connection->mysql, text, strlen(text));
 	connection->sending = (connection->waits & MYSQL_WAIT_WRITE) != 0;
@@ -273,7 +276,7 @@ kluster_receive(KlusterConnection *connection, TimestampTz until)
 
 	if (connection->mysql == NULL)
 		return false;
-	if (finish_step(connection, STEP_QUERY, &outcome, until) &&
+	if (finish_step(connection, suspended_step(connection), &outcome, until) &&
 		advance_to_rows(connection, &outcome, until) &&
 		skip_reply(connection, until))
 		return true;
@@ -338,6 +341,26 @@ kluster_execute_later(KlusterConnection *connection, const char *sql)
 }
 
 void
+kluster_forget_failure(KlusterConnection *connection)
+{
+	if (connection->failure != NULL)
+		FreeErrorData(connection->failure);
+	connection->failure = NULL;
+}
+
+/* Whoever catches the error in an inner subtransaction is not whose statement failed. */
+static void
+keep_failure(KlusterConnection *connection)
+{
+	MemoryContext caller = MemoryContextSwitchTo(TopMemoryContext);
+
+	kluster_forget_failure(connection);
+	connection->failure = CopyErrorData();
+	connection->failure_level = connection->reply_level;
+	MemoryContextSwitchTo(caller);
+}
+
+void
 kluster_await(KlusterConnection *connection)
 {
 	char	   *sql;
@@ -352,7 +375,17 @@ kluster_await(KlusterConnection *connection)
 	}
 	sql = connection->later == NULL ? NULL : pstrdup(connection->later);
 	kluster_forget_later(connection);
-	kluster_fail(connection, sql);
+	PG_TRY();
+	{
+		kluster_fail(connection, sql);
+	}
+	PG_CATCH();
+	{
+		if (connection->reply_level < GetCurrentTransactionNestLevel())
+			keep_failure(connection);
+		PG_RE_THROW();
+	}
+	PG_END_TRY();
 }
 
 /* The memory of a result is going away: nobody will read its rows. */
@@ -509,7 +542,7 @@ fetch(KlusterResult *result, bool wait, char ***values, unsigned long **lengths)
 		return fetch_stored(result, values, lengths);
 	if (result->ended)
 		return KLUSTER_END;
-	if (result->started && connection->stream != result)
+	if ((result->started || connection->mysql != NULL) && connection->stream != result)
 		kluster_lost(connection);
 	if (!start_reading(result, wait))
 		return KLUSTER_LATER;
@@ -634,11 +667,13 @@ store_aside(KlusterResult *result)
 	char	  **row;
 	unsigned long *lengths;
 
+	result->moving = true;
 	start_reading(result, true);
 	store = make_store(result);
 	while (fetch(result, true, &row, &lengths) == KLUSTER_ROW)
 		store_row(result, store, scratch, row, lengths);
 	result->store = store;
+	result->moving = false;
 	MemoryContextDelete(scratch);
 	MemoryContextSwitchTo(caller);
 }
@@ -668,6 +703,23 @@ stop_statement(KlusterConnection *connection, TimestampTz until)
 	return done;
 }
 
+/* Waits for the end of the step that the connection is in; false: it goes on, and the connection is as before. */
+static bool
+ends_within(KlusterConnection *connection, Step step, StepOutcome *outcome, TimestampTz until)
+{
+	struct pollfd socket = {.fd = mysql_get_socket(connection->mysql), .events = POLLIN};
+
+	while (!poll_step(connection, step, outcome))
+	{
+		long		left = TimestampDifferenceMilliseconds(GetCurrentTimestamp(), until);
+
+		if (left <= 0)
+			return false;
+		(void) poll(&socket, 1, (int) left);
+	}
+	return true;
+}
+
 /*
  * Reads a few rows, in the hope that they are the last ones, which costs less
  * than another connection; false when there are more, or a failure.
@@ -682,7 +734,7 @@ skip_few_rows(KlusterConnection *connection)
 	{
 		if (connection->waits == 0)
 			start_step(connection, STEP_FETCH, &outcome);
-		if (!finish_step(connection, STEP_FETCH, &outcome, until))
+		if (!ends_within(connection, STEP_FETCH, &outcome, until))
 			return false;
 		if (outcome.row == NULL)
 			release_rows(connection);
@@ -695,36 +747,44 @@ static bool
 ends_soon(KlusterConnection *connection, StepOutcome *outcome)
 {
 	TimestampTz until = TimestampTzPlusMilliseconds(GetCurrentTimestamp(), MILLISECONDS_TO_END);
-	struct pollfd socket = {.fd = mysql_get_socket(connection->mysql), .events = POLLIN};
 
-	if (connection->sending || suspended_step(connection) != STEP_QUERY)
-		return false;
-	while (!poll_step(connection, STEP_QUERY, outcome))
-	{
-		if (GetCurrentTimestamp() >= until)
-			return false;
-		(void) poll(&socket, 1, MILLISECONDS_TO_END);
-	}
-	return true;
+	return !connection->sending && suspended_step(connection) == STEP_QUERY &&
+		ends_within(connection, STEP_QUERY, outcome, until);
+}
+
+/* Reads what the server still says; drops the connection when that takes too long. */
+static void
+finish_reply(KlusterConnection *connection, TimestampTz until)
+{
+	StepOutcome outcome = {connection->query_failed, NULL};
+	Step		step = suspended_step(connection);
+	/* Nobody has asked for the next row yet. */
+	bool		between_rows = step == STEP_FETCH && connection->waits == 0;
+
+	if (!finish_step(connection, step, &outcome, until))
+		kluster_drop(connection);
+	else if (step == STEP_FETCH && outcome.row == NULL && !between_rows)
+		release_rows(connection);
+	else if (step != STEP_FETCH)
+		advance_to_rows(connection, &outcome, until);
+	if (connection->mysql != NULL && !skip_reply(connection, until) && connection->in_reply)
+		kluster_drop(connection);
 }
 
 static void
 settle_reply(KlusterConnection *connection, TimestampTz until)
 {
-	StepOutcome outcome = {0, NULL};
-	Step		step;
+	StepOutcome outcome = {connection->query_failed, NULL};
 
 	if (connection->mysql == NULL || !connection->in_reply)
 		return;
 	connection->stream = NULL;
-	outcome.failed = connection->query_failed;
 	if (connection->later != NULL && ends_soon(connection, &outcome))
 	{
 		if (advance_to_rows(connection, &outcome, until))
 			(void) skip_reply(connection, until);
 		return;
 	}
-	outcome.failed = 0;
 	if (connection->rows != NULL && skip_few_rows(connection))
 	{
 		connection->in_reply = false;
@@ -738,15 +798,15 @@ settle_reply(KlusterConnection *connection, TimestampTz until)
 		kluster_drop(connection);
 		return;
 	}
-	step = suspended_step(connection);
-	if (!finish_step(connection, step, &outcome, until))
-		kluster_drop(connection);
-	else if (step == STEP_FETCH && outcome.row == NULL)
-		release_rows(connection);
-	else if (step != STEP_FETCH)
-		advance_to_rows(connection, &outcome, until);
-	if (connection->mysql != NULL && !skip_reply(connection, until) && connection->in_reply)
-		kluster_drop(connection);
+	finish_reply(connection, until);
+}
+
+bool
+kluster_outlives(KlusterConnection *connection, int level)
+{
+	if (!connection->in_reply || connection->reply_level >= level)
+		return false;
+	return connection->later != NULL || (connection->stream != NULL && !connection->stream->moving);
 }
 
 void

@@ -56,7 +56,7 @@ remote_isolation(void)
 	return "SERIALIZABLE";
 }
 
-/* An error when the server has rolled back what this transaction did there. */
+/* An error when the server has rolled back what this transaction did there, or part of it that an outer level relies on. */
 static void
 check_alive(KlusterConnection *connection)
 {
@@ -65,6 +65,8 @@ check_alive(KlusterConnection *connection)
 				(errcode(ERRCODE_T_R_SERIALIZATION_FAILURE),
 				 errmsg("%s has rolled back what this transaction did there", connection->label),
 				 errhint("Roll the transaction back, and run it again.")));
+	if (connection->failure != NULL)
+		ReThrowError(connection->failure);
 }
 
 KlusterConnection *
@@ -112,6 +114,7 @@ kluster_forget_transaction(KlusterConnection *connection)
 	connection->begun = false;
 	connection->written = false;
 	connection->doomed = false;
+	kluster_forget_failure(connection);
 	connection->prepared = KLUSTER_NOT_PREPARED;
 	connection->level = 0;
 	connection->depth = 0;
@@ -225,7 +228,10 @@ roll_back_to(KlusterConnection *connection, void *argument)
 	int			level = GetCurrentTransactionNestLevel();
 	char		sql[64];
 
-	kluster_settle(connection, kluster_cleanup_end());
+	if (connection->failure_level >= level)
+		kluster_forget_failure(connection);
+	if (!kluster_outlives(connection, level))
+		kluster_settle(connection, kluster_cleanup_end());
 	if (connection->begun && connection->depth >= level)
 	{
 		snprintf(sql, sizeof(sql), "ROLLBACK TO SAVEPOINT s%d", level);
@@ -245,6 +251,8 @@ leave(KlusterConnection *connection, void *argument)
 
 	connection->depth = Min(connection->depth, outer);
 	connection->level = Min(connection->level, outer);
+	connection->reply_level = Min(connection->reply_level, outer);
+	connection->failure_level = Min(connection->failure_level, outer);
 }
 
 static void

@@ -84,6 +84,8 @@ collect(KlusterConnection *connection, void *argument)
 		return;
 	if (connection->doomed || (connection->begun && connection->mysql == NULL))
 		kluster_lost(connection);
+	if (connection->failure != NULL)
+		ReThrowError(connection->failure);
 	kluster_await(connection);
 	if (!connection->begun)
 		kluster_forget_transaction(connection);

@@ -283,7 +283,18 @@ test('definitions take part in transactions', async () => {
     'BEGIN; SAVEPOINT s; CREATE TABLE again (id int); ROLLBACK TO s; CREATE TABLE again (id text); COMMIT',
   );
   await sql.query('BEGIN; DROP TABLE kept; CREATE TABLE kept (other text) WITH (shard = 1); COMMIT');
-  await sql.query('BEGIN; CREATE TABLE filled (id int); INSERT INTO filled VALUES (7); COMMIT');
+  await sql.query(
+    'BEGIN; CREATE TABLE filled (id int) WITH (shard = 1); INSERT INTO filled VALUES (7); COMMIT',
+  );
+  // What others do in the schema meanwhile is in nobody's way.
+  const other = await node.session();
+  await other.query('BEGIN; INSERT INTO filled VALUES (9)');
+  await sql.query("SET kluster.ddl_lock_timeout = '5s'");
+  await sql.query(
+    'BEGIN; INSERT INTO filled VALUES (10); CREATE TABLE beside (id int) WITH (shard = 1); ROLLBACK',
+  );
+  await sql.query('RESET kluster.ddl_lock_timeout');
+  await other.query('ROLLBACK');
   expect(await column('SELECT id FROM filled')).toEqual([7]);
   await sql.query('BEGIN; INSERT INTO filled VALUES (8)');
   expect(await failure('ALTER TABLE filled ADD COLUMN x int')).toContain('in the same transaction');

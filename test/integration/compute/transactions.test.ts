@@ -139,6 +139,26 @@ describe('savepoints', () => {
     expect(await ids('one')).toEqual([0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10]);
     expect(await ids('two')).toEqual([3, 5, 7, 9, 11, 13, 15, 17, 19]);
   });
+
+  it('survive a statement that is cancelled while it waits for more rows', async () => {
+    const other = await node.session();
+    // More than the server sends at once comes before the row that is locked.
+    await session.query("INSERT INTO one SELECT i, repeat('x', 4000) FROM generate_series(1, 50) i");
+    await other.query('BEGIN');
+    await other.query("UPDATE one SET note = 'locked' WHERE id = 30");
+    await session.query('BEGIN');
+    await session.query("UPDATE one SET note = 'kept' WHERE id = 50");
+    await session.query('SAVEPOINT before');
+    await session.query("SET LOCAL statement_timeout = '1s'");
+    await expect(
+      session.query('SELECT id FROM one WHERE length(note) > 1 ORDER BY id FOR UPDATE'),
+    ).rejects.toMatchObject({ code: '57014' });
+    await session.query('ROLLBACK TO before');
+    await session.query('COMMIT');
+    await other.query('ROLLBACK');
+    const { rows } = await session.query("SELECT id FROM one WHERE note = 'kept'");
+    expect(rows).toEqual([{ id: 50 }]);
+  });
 });
 
 describe('isolation', () => {
