@@ -1,3 +1,5 @@
+import { sharedAbort } from './shared-abort.ts';
+
 /**
  * Why not `AbortSignal.any`: in Node 20 a combined signal with a time-out in it can be collected as garbage while a
  * request still waits under it, and then neither the deadline nor an abort ever comes. Here the timer and the parents'
@@ -12,7 +14,7 @@ export interface LinkedSignal {
 
 /** A signal of its own that is also aborted, with the same reason, when one of the parents is. */
 export function linkedSignal(...parents: readonly AbortSignal[]): LinkedSignal {
-  const controller = new AbortController();
+  const controller = sharedAbort();
   const release = (): void => {
     for (const { parent, forward } of links) parent.removeEventListener('abort', forward);
   };

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { Logger } from 'pino';
 import { KlusterError } from '../core/errors/kluster-error.ts';
+import { sharedAbort } from '../core/shared-abort.ts';
 import { Alarm } from './alarm.ts';
 import { LookQueue, type AdmittedLook, type LookLimits, type NextLook } from './look-queue.ts';
 import type { Strain } from './strain.ts';
@@ -55,7 +56,7 @@ export class WatchLoop<Key> {
   readonly #context: WatchContext;
   readonly #duty: WatchDuty<Key>;
   readonly #queue: LookQueue<Key>;
-  readonly #abort = new AbortController();
+  readonly #abort = sharedAbort();
   readonly #alarm = new Alarm();
   readonly #running = new Set<Promise<void>>();
   /** What has been looked at. */

@@ -1,8 +1,9 @@
 import type { FastifyReply } from 'fastify';
+import { sharedAbort } from '../core/shared-abort.ts';
 
 /** Aborted when the connection closes before the reply was sent. */
 export function callerGone(reply: FastifyReply): AbortSignal {
-  const controller = new AbortController();
+  const controller = sharedAbort();
   reply.raw.once('close', () => {
     if (!reply.raw.writableFinished) controller.abort(new Error('the caller closed the connection'));
   });

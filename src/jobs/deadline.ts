@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
+import { sharedAbort } from '../core/shared-abort.ts';
 
 /** How long a step may take to notice that it was told to stop, before the engine goes on without it. */
 const defaultNoticeMs = 10_000;
@@ -21,7 +22,7 @@ export interface Bounded<T> {
 export async function runBounded<T>(bounded: Bounded<T>): Promise<T> {
   const { what, deadlineMs, signal, noticeMs = defaultNoticeMs } = bounded;
   signal.throwIfAborted();
-  const scope = new AbortController();
+  const scope = sharedAbort();
   const abort = () => scope.abort(signal.reason);
   signal.addEventListener('abort', abort, { once: true });
   const expired = new KlusterError('step_deadline', `${what} did not end within ${String(deadlineMs)} ms`);

@@ -13,6 +13,7 @@ import { errorText, KlusterError } from '../core/errors/kluster-error.ts';
 import type { JobId } from '../core/ids.ts';
 import type { Json } from '../core/json.ts';
 import { unseal } from '../core/seal.ts';
+import { sharedAbort } from '../core/shared-abort.ts';
 import { sleep } from './deadline.ts';
 import type { JobDirectory, JobEventOptions, JobQuery, JobSubmission } from './directory.ts';
 import { EndedViews } from './ended-views.ts';
@@ -29,7 +30,6 @@ import { repeat } from './repeat.ts';
 import { forwardOnlyRetry, startRetry } from './retry.ts';
 import { Scheduler } from './scheduler.ts';
 import { submitJob } from './submission.ts';
-import { sharedAbort } from './shared-abort.ts';
 
 export interface JobEngineOptions<Services> {
   /** Open, and in office before `start`. */

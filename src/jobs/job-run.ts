@@ -2,6 +2,7 @@ import { Value } from 'typebox/value';
 import { errorText, KlusterError, toKlusterError } from '../core/errors/kluster-error.ts';
 import type { JobId } from '../core/ids.ts';
 import type { Json } from '../core/json.ts';
+import { sharedAbort } from '../core/shared-abort.ts';
 import { runBounded } from './deadline.ts';
 import { isStaleEpoch, type JobEnvironment } from './environment.ts';
 import type { AnyMission, AnyParas, JobError } from './mission.ts';
@@ -11,7 +12,6 @@ import { walkBackward, walkForward } from './plan-walk.ts';
 import { repeat } from './repeat.ts';
 import { defaultRetry } from './retry.ts';
 import { StepRunner, undoable, type RunningJob } from './step-runner.ts';
-import { sharedAbort } from './shared-abort.ts';
 
 /** For one attempt of `prepare`, which reads and decides. */
 const prepareDeadlineMs = 60_000;

@@ -1,5 +1,5 @@
+import { sharedAbort } from '../core/shared-abort.ts';
 import type { PlacedNode, PlacedStep } from './placed-plan.ts';
-import { sharedAbort } from './shared-abort.ts';
 
 /** What going forward through a plan consists of; the order is the walker's business. */
 export interface ForwardActions<Services> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from 'node:timers/promises';
 import { describe, expect, it } from 'vitest';
 import { linkedSignal, withDeadline } from '../../../src/core/abort.ts';
 
@@ -15,6 +16,20 @@ describe('deadlines', () => {
     parent.abort(reason);
     await expect(waiting).rejects.toBe(reason);
     await expect(withDeadline(10_000, parent.signal, () => Promise.resolve(1))).rejects.toBe(reason);
+  });
+
+  it('lets many wait under one of them without a warning of a leak', async () => {
+    const warnings: Error[] = [];
+    const take = (warning: Error) => warnings.push(warning);
+    process.on('warning', take);
+    const some = (signal: AbortSignal) => withDeadline(10_000, signal, () => sleep(1));
+    await withDeadline(10_000, undefined, (signal) =>
+      Promise.all(Array.from({ length: 20 }, () => some(signal))),
+    );
+    // They are told of on the next tick.
+    await sleep(1);
+    process.off('warning', take);
+    expect(warnings).toEqual([]);
   });
 
   it('leaves nothing behind that a later abort could reach', async () => {
