@@ -82,6 +82,8 @@ export async function prepareMember(session: SqlSession, settings: GroupSettings
   );
 }
 
+const foundNothing = 'SET GLOBAL group_replication_bootstrap_group = OFF';
+
 /**
  * Founds the group. The caller has proved that no member of it is running and that this server holds all that was
  * ever committed in it: founding it twice makes two groups that both accept writes.
@@ -91,12 +93,16 @@ export async function bootstrapGroup(session: SqlSession): Promise<void> {
   try {
     await session.query('START GROUP_REPLICATION');
   } finally {
-    await session.execute('SET GLOBAL group_replication_bootstrap_group = OFF');
+    await session.execute(foundNothing);
   }
 }
 
-/** @param timeoutMs how long the caller waits for it; default: as for every statement of the session */
+/**
+ * Whoever was told to found the group may have been cut off before that was taken back: then a START would make a second one.
+ * @param timeoutMs how long the caller waits for START; default: as for every statement of the session
+ */
 export async function joinGroup(session: SqlSession, timeoutMs?: number): Promise<void> {
+  await session.execute(foundNothing);
   await session.query('START GROUP_REPLICATION', timeoutMs === undefined ? {} : { timeoutMs });
 }
 
