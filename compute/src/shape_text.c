@@ -226,27 +226,23 @@ change_column(Clauses *clauses, const KlusterColumnShape *from, const KlusterCol
 	append_column(out, to, to->not_null);
 }
 
+/* `kind`: COLUMN, INDEX, FOREIGN KEY */
 static void
-drop_column(Clauses *clauses, const char *name)
+drop_named(Clauses *clauses, const char *kind, const char *name)
 {
 	StringInfo	out = next_clause(clauses);
 
-	appendStringInfoString(out, "DROP COLUMN ");
+	appendStringInfo(out, "DROP %s ", kind);
 	kluster_append_identifier(out, name);
 }
 
 static void
 drop_key(Clauses *clauses, const KlusterKeyShape *key)
 {
-	StringInfo	out = next_clause(clauses);
-
 	if (key->primary)
-		appendStringInfoString(out, "DROP PRIMARY KEY");
+		appendStringInfoString(next_clause(clauses), "DROP PRIMARY KEY");
 	else
-	{
-		appendStringInfoString(out, "DROP INDEX ");
-		kluster_append_identifier(out, key->name);
-	}
+		drop_named(clauses, "INDEX", key->name);
 }
 
 static void
@@ -282,7 +278,7 @@ retire_column(const KlusterTableShape *after, const KlusterColumnShape *column, 
 	retired.not_null = false;
 	change_column(now, column, &retired);
 	change_column(back, &retired, column);
-	drop_column(at_commit, retired.name);
+	drop_named(at_commit, "COLUMN", retired.name);
 }
 
 static void
@@ -311,7 +307,7 @@ compare_columns(const KlusterTableShape *before, const KlusterTableShape *after,
 		out = next_clause(now);
 		appendStringInfoString(out, "ADD COLUMN ");
 		append_added_column(out, &after->columns[i]);
-		drop_column(back, after->columns[i].name);
+		drop_named(back, "COLUMN", after->columns[i].name);
 	}
 }
 
@@ -333,7 +329,7 @@ compare_primary(const KlusterTableShape *before, const KlusterTableShape *after,
 	}
 	else
 	{
-		drop_column(now, KLUSTER_ROW_ID);
+		drop_named(now, "COLUMN", KLUSTER_ROW_ID);
 		appendStringInfoString(next_clause(back), "ADD COLUMN " ROW_ID_TEXT);
 	}
 	if (new != NULL)
@@ -344,7 +340,7 @@ compare_primary(const KlusterTableShape *before, const KlusterTableShape *after,
 	else
 	{
 		appendStringInfoString(next_clause(now), "ADD COLUMN " ROW_ID_TEXT);
-		drop_column(back, KLUSTER_ROW_ID);
+		drop_named(back, "COLUMN", KLUSTER_ROW_ID);
 	}
 }
 
@@ -392,15 +388,6 @@ compare_keys(const KlusterTableShape *before, const KlusterTableShape *after, Cl
 }
 
 static void
-drop_index(Clauses *clauses, const char *name)
-{
-	StringInfo	out = next_clause(clauses);
-
-	appendStringInfoString(out, "DROP INDEX ");
-	kluster_append_identifier(out, name);
-}
-
-static void
 add_own_index(Clauses *clauses, const KlusterTableShape *shape, const KlusterForeignKeyShape *key)
 {
 	StringInfo	out = next_clause(clauses);
@@ -425,12 +412,9 @@ add_foreign_key(Clauses *clauses, const KlusterTableShape *shape, const KlusterF
 static void
 drop_foreign_key(Clauses *clauses, const KlusterTableShape *shape, const KlusterForeignKeyShape *key)
 {
-	StringInfo	out = next_clause(clauses);
-
-	appendStringInfoString(out, "DROP FOREIGN KEY ");
-	kluster_append_identifier(out, key->name);
+	drop_named(clauses, "FOREIGN KEY", key->name);
 	if (kluster_needs_index(shape, key))
-		drop_index(clauses, key->name);
+		drop_named(clauses, "INDEX", key->name);
 }
 
 /* One that stays needs an index of its own once the last other one goes, and none any more when there is another. */
@@ -444,13 +428,13 @@ compare_own_index(const KlusterTableShape *before, const KlusterTableShape *afte
 		return;
 	if (had)
 	{
-		drop_index(now, key->name);
+		drop_named(now, "INDEX", key->name);
 		add_own_index(back, before, key);
 	}
 	else
 	{
 		add_own_index(now, after, key);
-		drop_index(back, key->name);
+		drop_named(back, "INDEX", key->name);
 	}
 }
 
